@@ -1,0 +1,78 @@
+"""The nouns of a model file: its bytes, what it is, and what was found in it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from shipway.model.signature import Signature
+
+__all__ = ["Artifact", "Format", "ModelSpec", "TrustPolicy", "sha256"]
+
+
+class Format(StrEnum):
+    """How the bytes are laid out: recognised by content, never by the file's name."""
+
+    PICKLE = "pickle"
+    JOBLIB = "joblib"
+    SKOPS = "skops"
+    ONNX = "onnx"
+    XGBOOST_JSON = "xgboost-json"
+    XGBOOST_UBJ = "xgboost-ubj"
+    LIGHTGBM = "lightgbm-text"
+    CATBOOST = "catboost-cbm"
+    TORCHSCRIPT = "torchscript"
+    TORCH_EXPORT = "torch-export"
+
+
+def sha256(data: bytes) -> str:
+    """The digest of some bytes as the OCI image specification writes it: ``sha256:<64 hex>``."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One model file, read once: what is scanned is what is loaded, whatever the disk does.
+
+    ``mlmodel`` is the parsed ``MLmodel`` document when the path was an MLflow model folder; then
+    ``data`` holds the file of its native flavour.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    digest: str
+    mlmodel: dict[str, Any] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """What a user allowed beyond the built-in allow-list.
+
+    ``names`` are exact ``module.name`` strings; ``digests`` are whole files (``sha256:…``) that
+    the user vouches for.
+    """
+
+    names: frozenset[str] = frozenset()
+    digests: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model file is, as ``shipway check`` prints it and ``/metrics`` reports it."""
+
+    format: Format
+    framework: str
+    """The library that answers, by its name on the package index: "scikit-learn"."""
+    recorded_version: str | None
+    """The library's version that the artifact itself records, None when it records none."""
+    installed_version: str | None
+    digest: str
+    size: int
+    signature: Signature
