@@ -1,0 +1,1 @@
+"""Wire formats: bytes become rows, outputs become bytes. Pure functions, no HTTP, no I/O."""
