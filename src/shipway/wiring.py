@@ -1,0 +1,217 @@
+"""Composition root: settings → concrete adapters. Imports sit inside functions: a light start."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from shipway.errors import Error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shipway.conversion.proof import Converted
+    from shipway.model.report import CheckReport
+    from shipway.model.spec import Artifact, ModelSpec
+    from shipway.ports import Runtime, Trial
+    from shipway.serving.hooks import Hooks
+    from shipway.serving.server import Lifespan, Parts
+    from shipway.serving.slot import ModelSlot
+    from shipway.settings import Settings
+
+__all__ = ["application", "check_model", "convert", "convert_inside", "load_model", "serve"]
+
+
+def load_model(artifact: Artifact, settings: Settings) -> Runtime:
+    """The model in these bytes, ready to answer rows.
+
+    Raises:
+        shipway.errors.ModelError: it cannot be used; the message says why.
+    """
+    from shipway import runtimes
+
+    return runtimes.load(
+        artifact, policy=settings.model.policy, threads=1, declared=settings.signature
+    )
+
+
+def check_model(settings: Settings) -> CheckReport:
+    """Check ``settings.model.path`` step by step, as far as it goes: read, scan, load, answer."""
+    from shipway.model.report import CheckReport
+    from shipway.model.scan import scan
+    from shipway.model.spec import TrustPolicy
+    from shipway.stores.model_file import ModelFile
+
+    path = settings.model.path
+    artifact = found = spec = error = None
+    trusted = False
+    try:
+        artifact = ModelFile(path).read()
+        trusted = artifact.digest in settings.model.policy.digests
+        # Without the digests: what a trusted file would run is told all the same.
+        found = scan(artifact, TrustPolicy(settings.model.policy.names))
+        runtime = load_model(artifact, settings)
+        spec = runtime.spec
+        runtime.predict(spec.signature.example_rows())
+    except Error as caught:
+        error = caught
+    return CheckReport(
+        path=path, artifact=artifact, scan=found, trusted=trusted, spec=spec, error=error
+    )
+
+
+def convert(
+    settings: Settings,
+    target: Path,
+    *,
+    sample: Path | None,
+    tolerance: float,
+    timeout: float,
+) -> dict[str, Any]:
+    """Convert the model and keep it at ``target`` if it is proven; the report's document.
+
+    A process of its own does the work, for at most ``timeout`` seconds. When the two models
+    differ, the report is kept and the converted file is not.
+
+    Raises:
+        shipway.errors.ConversionError: there is no converter, or it failed.
+        shipway.errors.UsageError: the sample or the target cannot be used.
+        shipway.errors.ModelError: the model cannot be loaded.
+    """
+    from shipway.conversion.apart import convert_apart
+    from shipway.conversion.beside import keep, keep_report
+
+    arguments = ["--tolerance", repr(tolerance)]
+    arguments += [word for name in settings.model.allow for word in ("--allow", name)]
+    arguments += [word for digest in settings.model.trust for word in ("--trust", digest)]
+    if sample is not None:
+        arguments += ["--sample", str(sample)]
+    kept = convert_apart([*arguments, "--", settings.model.path], timeout=timeout)
+    if kept.document["equal"]:
+        keep(target, kept.data, kept.report)
+    else:
+        keep_report(target, kept.report)
+    return kept.document
+
+
+def convert_inside(settings: Settings, *, sample: Path | None, tolerance: float) -> Converted:
+    """Convert and prove the model in this process.
+
+    Raises:
+        shipway.errors.Error: as ``convert`` tells.
+    """
+    from shipway.conversion.proof import convert_and_prove
+    from shipway.conversion.sample import read_sample
+    from shipway.conversion.versions import versions
+    from shipway.runtimes.bare import load_object
+    from shipway.stores.model_file import ModelFile
+
+    artifact = ModelFile(settings.model.path).read()
+    original = load_model(artifact, settings)
+    rows = read_sample(sample, original.spec.signature) if sample else None
+    return convert_and_prove(
+        load_object(artifact, policy=settings.model.policy),
+        original,
+        load=lambda converted: load_model(converted, settings),
+        sample=None if sample is None or rows is None else (sample.name, rows),
+        tolerance=tolerance,
+        versions=versions(),
+    )
+
+
+def application(
+    settings: Settings,
+    *,
+    hooks: Hooks | None = None,
+    failed: Callable[[Error], None],
+    ready: Callable[[ModelSpec], None],
+) -> Any:
+    """The ASGI application of a project, to be run by any uvicorn, with one worker or several.
+
+    ``failed`` is told, from a thread, when the first model cannot be loaded; ``ready`` when it
+    answers.
+
+    Raises:
+        shipway.errors.SettingError: the hooks are not functions that can be called.
+    """
+    from shipway.serving import logs, metrics_directory, server
+
+    logs.configure(settings.log)
+    metrics_directory.share_with_siblings()
+    return server.application(_parts(settings, hooks), failed=failed, ready=ready)
+
+
+def serve(settings: Settings, *, ready: Callable[[str, ModelSpec], None]) -> None:
+    """Answer for the model until a signal ends it; ``ready`` is told the URL once it answers.
+
+    Raises:
+        shipway.errors.UsageError: it cannot listen at that address.
+        shipway.errors.ModelError: the model cannot be served.
+    """
+    from shipway.serving import logs, metrics_directory, server, workers
+
+    logs.configure(settings.log)
+    with contextlib.closing(server.bind(settings.serve)) as listener:
+        host, port = listener.getsockname()[:2]
+        url = f"http://{_reachable(host)}:{port}"
+        several = settings.serve.workers > 1
+        run = workers.supervise if several else server.run
+        with metrics_directory.shared_with_children() if several else contextlib.nullcontext():
+            run(_parts(settings), listener, lambda spec: ready(url, spec))
+
+
+def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
+    from shipway.runtimes.trial import SubprocessTrial
+    from shipway.serving.app import build_app
+    from shipway.serving.metrics import Metrics
+    from shipway.serving.server import Parts
+    from shipway.stores.model_file import ModelFile
+
+    metrics = Metrics()
+    path = settings.model.path
+    allowed = [word for name in settings.model.allow for word in ("--allow", name)]
+    trusted = [word for digest in settings.model.trust for word in ("--trust", digest)]
+
+    def try_out() -> Trial:
+        arguments = [*allowed, *trusted, "--", path]
+        return SubprocessTrial(arguments, timeout=settings.reload.timeout, clock=time)
+
+    def app(slot: ModelSlot, lifespan: Lifespan) -> Any:
+        return build_app(
+            slot,
+            settings.api,
+            metrics=metrics,
+            hooks=hooks,
+            lifespan=lifespan,
+            model_version=settings.model.version,
+            batching=settings.batching,
+        )
+
+    return Parts(
+        source=ModelFile(path),
+        load=lambda artifact: load_model(artifact, settings),
+        try_out=try_out,
+        app=app,
+        metrics=metrics,
+        version=settings.model.version,
+        server=settings.serve,
+        reload=settings.reload,
+        clock=time,
+        end=_end,
+    )
+
+
+def _end(code: int) -> None:
+    logging.shutdown()
+    os._exit(code)
+
+
+def _reachable(host: str) -> str:
+    """The address to type into a browser for one that was bound."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
