@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.process import OUR_CORE
-from bench.table import HERE, Server
+from bench.table import Server
+
+from shipway.loadtest import wrk
 
 CONNECTIONS = 32
 LATE = 0.0005
@@ -38,28 +37,23 @@ class Load:
 
 def press(server: Server, body: str, seconds: int, *, pause: float = 0.0) -> Load:
     """Keep 32 requests under way, each connection waiting ``pause`` seconds on average between."""
-    with tempfile.NamedTemporaryFile("w", prefix="bench") as file:
-        file.write(body)
-        file.flush()
-        wrk = ["taskset", "-c", str(OUR_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", "--timeout", "20s"]
-        url = f"http://127.0.0.1:{server.port}{server.path}"
-        told = subprocess.run(
-            [*wrk, f"-d{seconds}s", "-s", str(HERE / "load.lua"), url],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ | {"BENCH_BODY": file.name, "BENCH_PAUSE_MS": str(pause * 1000)},
-        )
-    line = next(line for line in told.stdout.splitlines() if line.startswith("RESULT "))
-    counted = json.loads(line.removeprefix("RESULT "))
-    lasted = counted["microseconds"] / 1e6
+    counted = wrk.press(
+        f"http://127.0.0.1:{server.port}{server.path}",
+        [body.encode()],
+        connections=CONNECTIONS,
+        seconds=seconds,
+        pause=pause,
+        prefix=("taskset", "-c", str(OUR_CORE)),
+    )
+    if counted.cut:
+        raise KeyboardInterrupt
     return Load(
-        rate=(counted["requests"] - counted["refused"]) / lasted,
-        refused=counted["refused"] / lasted,
-        broken=counted["broken"],
-        p50=counted["p50"] / 1000,
-        p99=counted["p99"] / 1000,
-        mean=counted["mean"] / 1000,
+        rate=(counted.requests - counted.refused) / counted.seconds,
+        refused=counted.refused / counted.seconds,
+        broken=counted.broken,
+        p50=counted.p50 * 1000,
+        p99=counted.p99 * 1000,
+        mean=counted.mean * 1000,
     )
 
 

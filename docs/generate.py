@@ -36,7 +36,7 @@ def cli_page() -> str:
             parts += [f"\n## shipway {name}\n", _help(command, context)]
     parts += ["\n## Exit codes\n", "| code | when |", "| --- | --- |", "| 0 | it worked |"]
     parts += [f"| {code} | {_sentence(kind)} |" for kind, code in EXITS.items()]
-    parts += ["| 130 | ended by Ctrl-C before there was anything to serve |\n"]
+    parts += ["| 130 | ended by Ctrl-C (`shipway serve` ends with 0 once it answers) |\n"]
     return "\n".join(parts)
 
 

@@ -23,7 +23,8 @@
     │   └── MediaTypeError
     ├── NotReadyError                  no answer now: loading, draining or too much to do
     │   └── DeadlineError              the answer would come later than the client waits
-    └── PredictionError                the model itself failed on rows that fit its signature
+    ├── PredictionError                the model itself failed on rows that fit its signature
+    └── LoadTestError                  a server cannot be measured: not there, not ready, gone
 
 Nothing in here knows of HTTP or of exit codes: ``serving.problems`` maps errors to responses and
 ``cli`` maps them to exit codes, each in one table.
@@ -44,6 +45,7 @@ __all__ = [
     "IncompatibleModelError",
     "InputError",
     "Issue",
+    "LoadTestError",
     "MediaTypeError",
     "MissingPackageError",
     "ModelError",
@@ -179,3 +181,7 @@ class DeadlineError(NotReadyError):
 
 class PredictionError(Error):
     """The model itself failed on rows that fit its signature."""
+
+
+class LoadTestError(Error):
+    """A server cannot be measured: it is not there, not ready, refuses the row, or went away."""

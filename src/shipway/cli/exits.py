@@ -19,6 +19,7 @@ EXITS: dict[type[errors.Error], int] = {
     errors.ProjectExistsError: 7,
     errors.ConversionError: 8,
     errors.ParityError: 9,
+    errors.LoadTestError: 10,
 }
 """The nearest class in an error's line of descent decides."""
 

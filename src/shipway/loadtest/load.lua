@@ -1,19 +1,21 @@
--- Runs in wrk: one body, think times between requests if a rate is wanted, numbers as JSON.
+-- Runs in wrk: bodies in turn, think times between requests if a rate is wanted, numbers as JSON.
 -- wrk counts a status above 399 as an error; such answers are never throughput.
-local pause = tonumber(os.getenv("BENCH_PAUSE_MS") or "0")
+local pause = tonumber(os.getenv("LOAD_PAUSE_MS") or "0")
+local messages, turn = {}, 0
 
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 
 function init(args)
-  local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
-  wrk.body = file:read("*a")
-  file:close()
-  message = wrk.format()
+  for line in io.lines(os.getenv("LOAD_BODIES")) do
+    wrk.body = line
+    messages[#messages + 1] = wrk.format()
+  end
 end
 
 function request()
-  return message
+  turn = turn % #messages + 1
+  return messages[turn]
 end
 
 if pause > 0 then
@@ -27,8 +29,8 @@ end
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    'RESULT {"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "p50": %f, "p99": %f, "mean": %f}\n',
+    'RESULT {"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "p50": %f, "p90": %f, "p99": %f, "mean": %f}\n',
     summary.requests, summary.duration, errors.status,
     errors.connect + errors.read + errors.write + errors.timeout,
-    latency:percentile(50), latency:percentile(99), latency.mean))
+    latency:percentile(50), latency:percentile(90), latency:percentile(99), latency.mean))
 end
