@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shipway.conversion.proof import Converted
+    from shipway.loadtest.course import Plan, Progress
+    from shipway.loadtest.report import Report
+    from shipway.loadtest.target import Target
     from shipway.model.report import CheckReport
     from shipway.model.spec import Artifact, ModelSpec
     from shipway.ports import Runtime, Trial
@@ -23,7 +26,16 @@ if TYPE_CHECKING:
     from shipway.serving.slot import ModelSlot
     from shipway.settings import Settings
 
-__all__ = ["application", "check_model", "convert", "convert_inside", "load_model", "serve"]
+__all__ = [
+    "application",
+    "bench_model",
+    "bench_server",
+    "check_model",
+    "convert",
+    "convert_inside",
+    "load_model",
+    "serve",
+]
 
 
 def load_model(artifact: Artifact, settings: Settings) -> Runtime:
@@ -86,11 +98,9 @@ def convert(
     from shipway.conversion.beside import keep, keep_report
 
     arguments = ["--tolerance", repr(tolerance)]
-    arguments += [word for name in settings.model.allow for word in ("--allow", name)]
-    arguments += [word for digest in settings.model.trust for word in ("--trust", digest)]
     if sample is not None:
         arguments += ["--sample", str(sample)]
-    kept = convert_apart([*arguments, "--", settings.model.path], timeout=timeout)
+    kept = convert_apart([*arguments, *_model_arguments(settings)], timeout=timeout)
     if kept.document["equal"]:
         keep(target, kept.data, kept.report)
     else:
@@ -173,11 +183,9 @@ def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
 
     metrics = Metrics()
     path = settings.model.path
-    allowed = [word for name in settings.model.allow for word in ("--allow", name)]
-    trusted = [word for digest in settings.model.trust for word in ("--trust", digest)]
 
     def try_out() -> Trial:
-        arguments = [*allowed, *trusted, "--", path]
+        arguments = _model_arguments(settings)
         return SubprocessTrial(arguments, timeout=settings.reload.timeout, clock=time)
 
     def app(slot: ModelSlot, lifespan: Lifespan) -> Any:
@@ -203,6 +211,57 @@ def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
         clock=time,
         end=_end,
     )
+
+
+def _model_arguments(settings: Settings) -> list[str]:
+    """The model and what it may do, for a command of ours in another process."""
+    allowed = [word for name in settings.model.allow for word in ("--allow", name)]
+    trusted = [word for digest in settings.model.trust for word in ("--trust", digest)]
+    return [*allowed, *trusted, "--", settings.model.path]
+
+
+def bench_server(
+    target: Target, plan: Plan, *, body: Path | None, rows: Path | None, progress: Progress
+) -> Report:
+    """Measure a running server with a body, rows of a file, or its own example.
+
+    Raises:
+        shipway.errors.LoadTestError: it is not there, not ready, or refuses the row.
+        shipway.errors.UsageError: the file cannot be used.
+    """
+    from shipway.loadtest import probe
+    from shipway.loadtest.course import measure
+    from shipway.loadtest.rows import choose
+
+    probe.check_ready(target)
+    bodies = choose(body, rows, lambda: probe.openapi(target))
+    probe.check_row(target, bodies[0])
+    return measure(target, bodies, plan, progress)
+
+
+def bench_model(
+    settings: Settings, plan: Plan, *, body: Path | None, rows: Path | None, progress: Progress
+) -> Report:
+    """Serve the model on a free port for as long as it is measured.
+
+    Raises:
+        shipway.errors.ModelError: the file cannot be served.
+        shipway.errors.LoadTestError: the server does not start.
+    """
+    from shipway.loadtest.started import serving
+    from shipway.model.scan import refusal, scan
+    from shipway.stores.model_file import ModelFile
+
+    # The server would say the same, but from another process: here it is an error of its class.
+    artifact = ModelFile(settings.model.path).read()
+    found = scan(artifact, settings.model.policy)
+    if found.findings:
+        raise refusal(artifact, found)
+    del artifact
+    progress("starting the server", 0.0)
+    workers = ["--workers", str(settings.serve.workers)]
+    with serving([*workers, *_model_arguments(settings)]) as target:
+        return bench_server(target, plan, body=body, rows=rows, progress=progress)
 
 
 def _end(code: int) -> None:

@@ -19,6 +19,7 @@ from shipway.version import __version__
 __all__ = ["COMMANDS", "group", "run"]
 
 COMMANDS = {
+    "bench": "Measure a server: rate, latency, memory, workers.",
     "check": "Say what a model file is and whether it is safe to load.",
     "completion": "Print the completion script of a shell.",
     "convert": "Turn a model into a proven ONNX file.",
