@@ -158,6 +158,42 @@ def test_interrupted_it_tells_what_it_has_and_ends_its_server(folder, number):
     assert not servers_of(folder)
 
 
+DROPS_ONE_EXCEPTION = """
+import os, signal, sys
+
+class Dropping:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "shipway.loadtest.started":
+            sys.meta_path.remove(self)
+            Dropping()
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_an_interrupt_whose_exception_is_swallowed_is_still_one(folder):
+    """As it happens when the signal falls into a callback of the HTTP parser."""
+    (folder / "sitecustomize.py").write_text(DROPS_ONE_EXCEPTION)
+    done = subprocess.run(
+        [*BENCH, "model.pkl", "--json", "--duration", "60s"],
+        cwd=folder,
+        env=environ(folder, wrk=False) | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "ignored in" in done.stderr
+    assert done.returncode == 130
+    assert not servers_of(folder)
+
+
 def connections(pid):
     try:
         return len(psutil.Process(pid).net_connections())

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+ENDS = (signal.SIGINT, signal.SIGTERM)
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 NOTES = {
     "generator": "the load generator: it had no more to give, so that the server may do better",
@@ -121,7 +122,7 @@ def command(
     if body and rows:
         raise UsageError("--body and --rows both say what to send", "Give one of them")
     plan = Plan(connections=connections, seconds=duration, limit=limit)
-    with _ended_by_term(), _bar() as progress:
+    with _bar() as bar, _interruptible(bar) as progress:
         report = _measure(
             server,
             plan,
@@ -171,13 +172,30 @@ def _measure(
 
 
 @contextmanager
-def _ended_by_term() -> Iterator[None]:
-    """Let SIGTERM end it as Ctrl-C does: a server that was started must not be left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _interruptible(progress: Progress) -> Iterator[Progress]:
+    """Let SIGTERM end it as Ctrl-C does: a server that was started must not be left behind.
+
+    A KeyboardInterrupt is lost where Python or a parser swallows exceptions of callbacks; the next
+    step of the progress then raises it again.
+    """
+    asked = False
+
+    def interrupt(*_: object) -> NoReturn:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    def tell(what: str, share: float) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        progress(what, share)
+
+    before = {number: signal.signal(number, interrupt) for number in ENDS}
     try:
-        yield
+        yield tell
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -101,21 +101,20 @@ def _run(
     command: Sequence[str], environ: dict[str, str], tick: Callable[[float], None]
 ) -> tuple[str, bool]:
     """What it printed, and whether Ctrl-C ended it; wrk then tells what it has."""
-    begun, cut = time.monotonic(), False
+    begun = time.monotonic()
     with subprocess.Popen(  # noqa: S603 - no shell, and the URL was parsed
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ
     ) as process:
         try:
             while True:
-                try:
-                    return process.communicate(timeout=_LAST_WORDS if cut else _TICK)[0], cut
-                except subprocess.TimeoutExpired:
-                    if cut:
-                        raise
-                    tick(time.monotonic() - begun)
-                except KeyboardInterrupt:
-                    cut = True
-                    process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.communicate(timeout=_TICK)[0], False
+                tick(time.monotonic() - begun)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=_LAST_WORDS)[0], True
+            return "", True
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
