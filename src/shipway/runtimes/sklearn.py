@@ -9,10 +9,11 @@ import numpy as np
 
 from shipway.errors import UnsupportedModelError
 from shipway.model.signature import Feature, Outputs, Rows, Signature
+from shipway.runtimes.asking import asking
 from shipway.runtimes.columns import column_count, column_facts, with_facts
 from shipway.runtimes.draft import Answer, Draft, Loaded, Task, plain_features
 from shipway.runtimes.frames import frame_maker
-from shipway.runtimes.outputs import as_outputs, from_probabilities, labels
+from shipway.runtimes.outputs import labels
 from shipway.runtimes.packages import installed
 from shipway.runtimes.threads import ThreadLimit, parts, tame
 
@@ -164,24 +165,11 @@ def _forget_names(model: Any) -> None:
 def _bind(model: Any, signature: Signature, threads: int, *, by_name: bool) -> Answer:
     limit = ThreadLimit(threads)
     prepare = _preparation(model, signature, by_name=by_name)
-    if signature.confidence and _predicts_most_probable(model):
-        classes = np.asarray(model.classes_)
-
-        def answer_once(rows: Rows) -> Outputs:
-            limit()
-            return from_probabilities(model.predict_proba(prepare(rows)), classes)
-
-        return answer_once
+    ask = asking(model, confidence=signature.confidence)
 
     def answer(rows: Rows) -> Outputs:
         limit()
-        given = prepare(rows)
-        predictions = model.predict(given)
-        probabilities = model.predict_proba(given) if signature.confidence else None
-        # Models of several outputs give one array of probabilities for each: no one is largest.
-        if isinstance(probabilities, list) or np.ndim(predictions) > 1:
-            probabilities = None
-        return as_outputs(predictions, probabilities)
+        return ask(prepare(rows))
 
     return answer
 
@@ -213,18 +201,3 @@ def _knows_none(model: Any) -> bool:
         if "missing_values" in vars(part) and part.missing_values is None:
             return True
     return False
-
-
-def _predicts_most_probable(model: Any) -> bool:
-    """Whether ``predict`` is written as the class of the largest ``predict_proba``.
-
-    Decided by the very function, so that a subclass or another version is asked twice instead.
-    It halves the time of a forest.
-    """
-    from sklearn.ensemble import BaggingClassifier
-    from sklearn.ensemble._forest import ForestClassifier
-
-    own = getattr(type(model), "predict", None)
-    if getattr(model, "n_outputs_", 1) != 1:
-        return False
-    return own in (ForestClassifier.predict, BaggingClassifier.predict)
