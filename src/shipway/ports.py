@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from shipway.model.signature import Outputs, Rows
-from shipway.model.spec import Artifact, ModelSpec
+from shipway.model.spec import Artifact, Candidate, ModelSpec
 
-__all__ = ["Clock", "ModelSource", "Runtime", "Trial"]
+__all__ = ["Clock", "Feed", "ModelSource", "Runtime", "Trial"]
 
 
 class Runtime(Protocol):
@@ -58,6 +58,23 @@ class Trial(Protocol):
 
     def cancel(self) -> None:
         """End it, whatever it is doing."""
+        ...
+
+
+class Feed(Protocol):
+    """Where models come from while another one is in service. Any loop can drive it."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process of its own is at work."""
+        ...
+
+    def step(self) -> Candidate | None:
+        """Do what can be done now, without waiting; a model that is to be taken comes once."""
+        ...
+
+    def close(self) -> None:
+        """End what is under way."""
         ...
 
 

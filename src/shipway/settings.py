@@ -24,6 +24,7 @@ from shipway.model.spec import TrustPolicy
 from shipway.serving.options import (
     ApiOptions,
     BatchingOptions,
+    ConvertOptions,
     LogOptions,
     ReloadOptions,
     ServerOptions,
@@ -47,6 +48,7 @@ OPTIONS = {
     ("log", "level"): "--log-level",
     ("log", "format"): "--log-format",
     ("batching", "mode"): "--batching",
+    ("convert", "mode"): "--convert",
 }
 """Options of the command line whose name is not that of the setting alone."""
 
@@ -98,6 +100,7 @@ class Settings:
     signature: Declared = field(default_factory=Declared)
     api: ApiOptions = field(default_factory=ApiOptions)
     batching: BatchingOptions = field(default_factory=BatchingOptions)
+    convert: ConvertOptions = field(default_factory=ConvertOptions)
     serve: ServerOptions = field(default_factory=ServerOptions)
     reload: ReloadOptions = field(default_factory=ReloadOptions)
     log: LogOptions = field(default_factory=LogOptions)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shipway.errors import Error
+from shipway.errors import Error, MissingPackageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shipway.conversion.proof import Converted
+    from shipway.conversion.shelf import Shelf
     from shipway.loadtest.course import Plan, Progress
     from shipway.loadtest.report import Report
     from shipway.loadtest.target import Target
     from shipway.model.report import CheckReport
     from shipway.model.spec import Artifact, ModelSpec
-    from shipway.ports import Runtime, Trial
+    from shipway.ports import Feed, ModelSource, Runtime, Trial
+    from shipway.runtimes.answering import ModelRuntime
     from shipway.serving.hooks import Hooks
     from shipway.serving.server import Lifespan, Parts
     from shipway.serving.slot import ModelSlot
@@ -38,7 +41,7 @@ __all__ = [
 ]
 
 
-def load_model(artifact: Artifact, settings: Settings) -> Runtime:
+def load_model(artifact: Artifact, settings: Settings) -> ModelRuntime:
     """The model in these bytes, ready to answer rows.
 
     Raises:
@@ -94,13 +97,14 @@ def convert(
         shipway.errors.UsageError: the sample or the target cannot be used.
         shipway.errors.ModelError: the model cannot be loaded.
     """
-    from shipway.conversion.apart import convert_apart
+    from shipway.conversion.apart import Conversion, convert_apart
     from shipway.conversion.beside import keep, keep_report
 
     arguments = ["--tolerance", repr(tolerance)]
     if sample is not None:
         arguments += ["--sample", str(sample)]
-    kept = convert_apart([*arguments, *_model_arguments(settings)], timeout=timeout)
+    arguments += _model_arguments(settings)
+    kept = convert_apart(Conversion(arguments, timeout=timeout))
     if kept.document["equal"]:
         keep(target, kept.data, kept.report)
     else:
@@ -182,7 +186,8 @@ def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
     from shipway.stores.model_file import ModelFile
 
     metrics = Metrics()
-    path = settings.model.path
+    source = ModelFile(settings.model.path)
+    shelf = _shelf(settings)
 
     def try_out() -> Trial:
         arguments = _model_arguments(settings)
@@ -200,8 +205,8 @@ def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
         )
 
     return Parts(
-        source=ModelFile(path),
-        load=lambda artifact: load_model(artifact, settings),
+        source=source,
+        load=lambda artifact: _load_fastest(artifact, settings, shelf),
         try_out=try_out,
         app=app,
         metrics=metrics,
@@ -210,7 +215,69 @@ def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
         reload=settings.reload,
         clock=time,
         end=_end,
+        improve=_improver(settings, source, shelf),
     )
+
+
+def _shelf(settings: Settings) -> Shelf | None:
+    if settings.convert.mode == "off":
+        return None
+    import msgspec
+
+    from shipway.conversion.shelf import Shelf
+    from shipway.conversion.versions import versions
+
+    declared = msgspec.json.encode(settings.signature).decode()
+    return Shelf(
+        Path(settings.model.path),
+        Path(settings.convert.folder),
+        depends={"declared": declared, **versions()},
+    )
+
+
+def _load_fastest(artifact: Artifact, settings: Settings, shelf: Shelf | None) -> Runtime:
+    """The model's proven converted file under the model's name, or else the model itself."""
+    found = shelf.find(artifact.digest) if shelf else None
+    if shelf is None or found is None:
+        return load_model(artifact, settings)
+    from shipway.model.formats import detect
+
+    try:
+        converted = load_model(found.artifact, settings)
+        spec = replace(
+            converted.spec,
+            format=detect(artifact.data, artifact.name),
+            framework=found.framework,
+            digest=artifact.digest,
+            size=artifact.size,
+            converted=found.artifact.digest,
+        )
+    except Error as error:
+        name = found.artifact.name
+        shelf.tell(
+            f"{name} cannot be used, the model itself is served: {error.message}", error.hint
+        )
+        return load_model(artifact, settings)
+    return replace(converted, spec=spec)
+
+
+def _improver(
+    settings: Settings, source: ModelSource, shelf: Shelf | None
+) -> Callable[[Callable[[], ModelSpec]], Feed] | None:
+    if shelf is None or settings.convert.mode != "auto":
+        return None
+    from shipway.conversion.apart import Conversion
+    from shipway.conversion.background import Background
+
+    def begin() -> Conversion:
+        if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
+            raise MissingPackageError(
+                "the converters are not installed", "pip install 'shipway[convert]'"
+            )
+        arguments = _model_arguments(settings)
+        return Conversion(arguments, timeout=settings.convert.timeout, niceness=10)
+
+    return lambda current: Background(shelf, source, begin, current=current, clock=time)
 
 
 def _model_arguments(settings: Settings) -> list[str]:
@@ -260,7 +327,10 @@ def bench_model(
     del artifact
     progress("starting the server", 0.0)
     workers = ["--workers", str(settings.serve.workers)]
-    with serving([*workers, *_model_arguments(settings)]) as target:
+    # A conversion in the background would be measured along with it.
+    mode = "off" if settings.convert.mode == "off" else "found"
+    environ = os.environ | {"SHIPWAY_CONVERT_MODE": mode}
+    with serving([*workers, *_model_arguments(settings)], environ=environ) as target:
         return bench_server(target, plan, body=body, rows=rows, progress=progress)
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from shipway.cli import run
-from shipway.conversion.apart import convert_apart
+from shipway.conversion.apart import Conversion, convert_apart
 from shipway.errors import ConversionError, UnsafeModelError
 from shipway.model.spec import sha256
 
@@ -194,7 +194,7 @@ def test_a_time_limit_ends_the_conversion(shipway, forest, tmp_path):
 )
 def test_a_converter_that_fails_harms_nobody(program, message):
     with pytest.raises(ConversionError) as caught:
-        convert_apart([], timeout=2, program=[sys.executable, "-c", program])
+        convert_apart(Conversion([], timeout=2, program=[sys.executable, "-c", program]))
     assert caught.value.message == message
 
 
@@ -205,7 +205,7 @@ def test_the_error_of_the_other_process_is_raised_here():
         "leave_error(Path(sys.argv[2]), UnsafeModelError('not allowed', 'do not'))"
     )
     with pytest.raises(UnsafeModelError) as caught:
-        convert_apart([], timeout=60, program=[sys.executable, "-c", program])
+        convert_apart(Conversion([], timeout=60, program=[sys.executable, "-c", program]))
     assert (caught.value.message, caught.value.hint) == ("not allowed", "do not")
 
 

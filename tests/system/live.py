@@ -107,6 +107,12 @@ class Live:
                 total += float(value)
         return total
 
+    def digest(self) -> str:
+        """The model's, as /metrics tell it."""
+        found = re.search(r'digest="([^"]+)"', httpx.get(f"{self.url}/metrics", timeout=30).text)
+        assert found
+        return found[1]
+
     def workers(self) -> list[int]:
         """The process ids of what was forked or spawned to answer."""
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -125,7 +131,8 @@ class Live:
 
 def _is_trial(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return "check" in process.cmdline() or "resource_tracker" in str(process.cmdline())
+        words = process.cmdline()
+        return "check" in words or "--inside" in words or "resource_tracker" in str(words)
     return True
 
 
@@ -139,7 +146,11 @@ def started(
         for name, value in os.environ.items()
         if not name.startswith(("SHIPWAY_", "MODEL_", "PROMETHEUS_"))
     }
-    settings = {"SHIPWAY_RELOAD_INTERVAL": "0.2", "PYTHONUNBUFFERED": "1"}
+    settings = {
+        "SHIPWAY_RELOAD_INTERVAL": "0.2",
+        "SHIPWAY_CONVERT_MODE": "off",
+        "PYTHONUNBUFFERED": "1",
+    }
     log = cwd / f"server-{time.monotonic_ns()}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(

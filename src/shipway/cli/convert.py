@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ SHOWN = 5
 @click.option("--allow", multiple=True, metavar="NAME", help="As in shipway check.")
 @click.option("--trust", multiple=True, metavar="DIGEST", help="As in shipway check.")
 @click.option("--inside", type=click.Path(path_type=Path), hidden=True)
+@click.option("--parent", type=int, default=os.getppid, hidden=True)
 def command(
     model: str | None,
     *,
@@ -55,6 +57,7 @@ def command(
     allow: tuple[str, ...],
     trust: tuple[str, ...],
     inside: Path | None,
+    parent: int,
 ) -> int:
     r"""Turn a model into a portable ONNX file, proven to answer the same.
 
@@ -74,7 +77,7 @@ def command(
     said = {"path": model, "allow": allow or None, "trust": trust or None}
     settings = read_settings(options={"model": said})
     if inside is not None:
-        return _inside(settings, inside, sample, tolerance)
+        return _inside(settings, inside, parent, sample, tolerance)
     if verify:
         from shipway.conversion.beside import check_file
 
@@ -96,11 +99,12 @@ def command(
     return exit_code(error)
 
 
-def _inside(settings: Any, folder: Path, sample: Path | None, tolerance: float) -> int:
+def _inside(settings: Any, folder: Path, parent: int, sample: Path | None, tolerance: float) -> int:
     """Do the work, for the process that waits for what is left in the folder."""
-    from shipway.conversion.apart import FILE, REPORT, leave_error
+    from shipway.conversion.apart import FILE, REPORT, end_with, leave_error
     from shipway.wiring import convert_inside
 
+    end_with(parent, folder)
     try:
         made = convert_inside(settings, sample=sample, tolerance=tolerance)
     except Error as error:

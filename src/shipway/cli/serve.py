@@ -44,6 +44,11 @@ LONGEST_BODY = 2000
     default=None,
     help="Whether a new file at the model's path is taken without a restart (default: yes).",
 )
+@click.option(
+    "--convert/--no-convert",
+    default=None,
+    help="Whether a proven ONNX file may answer in the model's place (default: yes).",
+)
 @trust_options
 def command(
     model: str | None,
@@ -55,6 +60,7 @@ def command(
     log_level: str | None,
     log_format: str | None,
     reload: bool | None,
+    convert: bool | None,
     allow: tuple[str, ...],
     trust: tuple[str, ...],
 ) -> None:
@@ -81,6 +87,7 @@ def command(
             "batching": {"mode": batching},
             "serve": {"host": host, "port": port, "workers": workers},
             "reload": {"enabled": reload},
+            "convert": {"mode": None if convert is None else "auto" if convert else "off"},
             "log": {"level": log_level, "format": log_format},
         }
     )
@@ -88,7 +95,8 @@ def command(
 
 
 def _greet(url: str, spec: ModelSpec) -> None:
-    talk.say(f"Serving {spec.framework} ({spec.signature.task}) on {url}")
+    how = ", converted to ONNX" if spec.converted else ""
+    talk.say(f"Serving {spec.framework} ({spec.signature.task}{how}) on {url}")
     if sys.stderr.isatty():
         line = _curl(url, spec.signature)
         if line:

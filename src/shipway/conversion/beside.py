@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.conversion.report import require_proof
 from shipway.errors import ParityError, UsageError
-from shipway.model.spec import sha256
+from shipway.model.spec import Artifact, sha256
 
-__all__ = ["check_file", "keep", "keep_report", "report_path"]
+__all__ = ["Twin", "check_file", "keep", "keep_report", "replace", "report_path", "twin"]
+
+
+AGAIN = "Convert the model again: shipway convert MODEL"
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A converted file, and the library of the model that it was made of."""
+
+    artifact: Artifact
+    framework: str
 
 
 def report_path(target: Path) -> Path:
@@ -25,8 +38,8 @@ def keep(target: Path, data: bytes, report: bytes) -> None:
     Raises:
         shipway.errors.UsageError: the folder cannot be written to.
     """
-    _replace(report_path(target), report)
-    _replace(target, data)
+    replace(report_path(target), report)
+    replace(target, data)
 
 
 def keep_report(target: Path, report: bytes) -> None:
@@ -37,7 +50,7 @@ def keep_report(target: Path, report: bytes) -> None:
     """
     if report_path(target).exists():
         target.unlink(missing_ok=True)
-    _replace(report_path(target), report)
+    replace(report_path(target), report)
 
 
 def check_file(target: Path) -> None:
@@ -56,13 +69,45 @@ def check_file(target: Path) -> None:
     except OSError as exc:
         raise ParityError(
             f"There is no parity report {report_path(target)}: nothing proves {target.name}",
-            "Convert the model again: shipway convert MODEL",
+            AGAIN,
         ) from exc
     require_proof(sha256(data), report, str(target))
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write aside, flush to the disk, rename."""
+def twin(target: Path, original: str) -> Twin | None:
+    """The proven file at ``target`` if it was made of the model with the digest ``original``.
+
+    None when there is no file, no report (it is somebody's own), or when it tells of another model.
+
+    Raises:
+        shipway.errors.ParityError: the report tells of this model, but does not prove this file.
+        shipway.errors.UsageError: the file cannot be read.
+    """
+    try:
+        report = report_path(target).read_bytes()
+        data = target.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise UsageError(f"{target} cannot be read: {exc.strerror}") from exc
+    try:
+        document = json.loads(report)
+        of, framework = document["original_digest"], str(document["framework"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ParityError(f"The parity report of {target} cannot be read", AGAIN) from exc
+    if of != original:
+        return None
+    digest = sha256(data)
+    require_proof(digest, report, str(target))
+    return Twin(Artifact(target.name, data, digest), framework)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write aside, flush to the disk, rename.
+
+    Raises:
+        shipway.errors.UsageError: the folder cannot be written to.
+    """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as exc:

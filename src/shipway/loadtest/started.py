@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
 from shipway.errors import LoadTestError
@@ -31,6 +31,7 @@ _QUIET = ("--log-level", "warning", "--host", "127.0.0.1", "--port", "0")
 def serving(
     arguments: Sequence[str],
     *,
+    environ: Mapping[str, str] | None = None,
     program: Sequence[str] = (sys.executable, "-m", "shipway", "serve"),
 ) -> Iterator[Target]:
     """Run ``shipway serve`` with these arguments until the block ends.
@@ -46,6 +47,7 @@ def serving(
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
+            env=environ,
             start_new_session=True,
         )
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipway.model.signature import Signature
 
-__all__ = ["Artifact", "Format", "ModelSpec", "TrustPolicy", "sha256"]
+__all__ = ["Artifact", "Candidate", "Format", "ModelSpec", "TrustPolicy", "sha256"]
 
 
 class Format(StrEnum):
@@ -76,3 +76,12 @@ class ModelSpec:
     digest: str
     size: int
     signature: Signature
+    converted: str | None = None
+    """Digest of the converted file that answers in its place; None: the model itself answers."""
+
+
+class Candidate(NamedTuple):
+    """A model that is to be taken into service: its bytes, and what they turned out to be."""
+
+    artifact: Artifact
+    spec: ModelSpec

@@ -9,7 +9,6 @@ from shipway.errors import CorruptModelError, Error
 from shipway.model.scan import refusal, scan
 from shipway.model.signature import Declared
 from shipway.model.spec import Artifact, Format, ModelSpec, TrustPolicy
-from shipway.ports import Runtime
 from shipway.runtimes import lightgbm
 from shipway.runtimes.answering import ModelRuntime
 from shipway.runtimes.draft import Loaded, complete
@@ -39,7 +38,7 @@ def load(
     policy: TrustPolicy,
     threads: int = 1,
     declared: Declared | None = None,
-) -> Runtime:
+) -> ModelRuntime:
     """The model in the artifact, ready to answer; only its bytes in memory are used.
 
     ``threads`` is how many threads one prediction may use. With one, no thread pool is started,

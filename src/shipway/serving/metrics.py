@@ -117,6 +117,7 @@ class Metrics:
         self._define_model(own)
         self._children: dict[tuple[str, int], tuple[Counter, _BulkHistogram]] = {}
         self._described: dict[str, str] | None = None
+        self._stands_in = False
         self._written: tuple[int, dict[str, str]] | None = None
         self._process: int | None = None
 
@@ -125,6 +126,12 @@ class Metrics:
             "shipway_model_info",
             "1 for the model in service.",
             ["version", "digest", "format", "framework"],
+            multiprocess_mode="livemax",
+            registry=own,
+        )
+        self._converted = Gauge(
+            "shipway_model_converted",
+            "1 when a proven converted file answers in the model's place.",
             multiprocess_mode="livemax",
             registry=own,
         )
@@ -138,7 +145,7 @@ class Metrics:
         self._inline = Gauge(
             "shipway_batching_inline",
             "1 when calls are made on the event loop, 0 when in a thread.",
-            multiprocess_mode="livemin",
+            multiprocess_mode="livemax",
             registry=own,
         )
         self._reloads = Counter(
@@ -242,6 +249,7 @@ class Metrics:
             "format": str(spec.format),
             "framework": spec.framework,
         }
+        self._stands_in = spec.converted is not None
         if self._process == os.getpid():
             self._write_info()
 
@@ -275,6 +283,8 @@ class Metrics:
 
     def _write_info(self) -> None:
         described = self._described
+        if described is not None:
+            self._converted.set(self._stands_in)
         if described is None or self._written == (os.getpid(), described):
             return
         if self._written is not None and self._written[0] == os.getpid():

@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-__all__ = ["ApiOptions", "BatchingOptions", "LogOptions", "ReloadOptions", "ServerOptions"]
+__all__ = [
+    "ApiOptions",
+    "BatchingOptions",
+    "ConvertOptions",
+    "LogOptions",
+    "ReloadOptions",
+    "ServerOptions",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +41,18 @@ class BatchingOptions:
     """Requests that may wait for the model; one more is answered 503."""
     timeout: Annotated[float, Meta(gt=0, le=3600)] = 30.0
     """Seconds after which an answer is not computed any more; X-Request-Timeout may say less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertOptions:
+    """Whether a converted file may answer in the model's place, and where such files are kept."""
+
+    mode: Literal["auto", "found", "off"] = "auto"
+    """found: a proven file that is there already; auto: made in the background if there is none."""
+    folder: str = ".shipway/converted"
+    """What is made in the background is kept here for the next start."""
+    timeout: Annotated[float, Meta(gt=0, le=86400)] = 600.0
+    """Seconds that a conversion may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from shipway.errors import Error
 from shipway.model.signature import Signature
-from shipway.model.spec import Artifact, ModelSpec
-from shipway.ports import Clock, ModelSource, Runtime, Trial
+from shipway.model.spec import Artifact, Candidate, ModelSpec
+from shipway.ports import Clock, Feed, ModelSource, Runtime, Trial
 from shipway.serving.slot import ModelSlot
 
-__all__ = ["Candidate", "Refusals", "Taker", "Watcher", "follow", "kind_of", "warm"]
+__all__ = ["Refusals", "Taker", "Watcher", "follow", "kind_of", "warm"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,17 +65,25 @@ def warm(runtime: Runtime) -> Runtime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taker:
-    """Loads a new model beside the old one and puts it into service in one step."""
+    """Loads a new model beside the old one and puts it into service in one step.
+
+    The model in service itself comes again when a converted file can answer in its place: to the
+    outside it stays the same model.
+    """
 
     slot: ModelSlot
     load: Callable[[Artifact], Runtime]
     swapped: Callable[[ModelSpec], None]
+    converted: Callable[[ModelSpec], None]
     refused: Callable[[Error], None]
 
     def __call__(self, artifact: Artifact) -> None:
         """Take this model; when it cannot be taken, say so and keep the old one."""
+        again = artifact.digest == self.slot.current.spec.digest
         try:
             runtime = warm(self.load(artifact))
+            if again and runtime.spec.converted is None:
+                return
             self.slot.swap(runtime)
         except Error as error:
             self.refused(error)
@@ -85,22 +92,17 @@ class Taker:
                 Error("There is no memory for a second model.", "Give the process more memory.")
             )
         else:
-            self.swapped(runtime.spec)
-            logger.info(
-                "A new model is in service",
-                extra={"digest": artifact.digest},
-            )
-
-
-class Candidate(NamedTuple):
-    """A model that was tried out and is to be taken: its bytes, and what they turned out to be."""
-
-    artifact: Artifact
-    spec: ModelSpec
+            facts = {"digest": artifact.digest}
+            if again:
+                self.converted(runtime.spec)
+                logger.info("The converted model answers from now on", extra=facts)
+            else:
+                self.swapped(runtime.spec)
+                logger.info("A new model is in service", extra=facts)
 
 
 class Watcher:
-    """Decides which file is to be taken next; ``step`` never waits, so any loop can drive it.
+    """A ports.Feed: decides which file is to be taken next.
 
     ``seen`` is the fingerprint from before the model in service was read, ``current`` says that
     model's digest, ``fits`` raises when a signature does not fit the one in service.
@@ -130,7 +132,7 @@ class Watcher:
         self._tried: tuple[Artifact, Trial] | None = None
 
     @property
-    def trying(self) -> bool:
+    def busy(self) -> bool:
         """Whether a trial is under way."""
         return self._tried is not None
 
@@ -189,14 +191,16 @@ class Watcher:
         return Candidate(artifact, spec)
 
 
-def follow(watcher: Watcher, take: Callable[[Artifact], None], stop: threading.Event) -> None:
-    """Drive a watcher until ``stop`` is set; blocks, so give it a thread."""
-    while not stop.wait(TICK):
-        try:
-            found = watcher.step()
-            if found is not None:
-                take(found.artifact)
-        except Exception:
-            # A mistake in here must not end the watch for good without a word.
-            logger.exception("The new model file could not be taken")
-    watcher.close()
+def follow(feeds: Sequence[Feed], take: Callable[[Artifact], None], stop: threading.Event) -> None:
+    """Take what the feeds bring until ``stop`` is set; blocks, so give it a thread."""
+    while feeds and not stop.wait(TICK):
+        for feed in feeds:
+            try:
+                found = feed.step()
+                if found is not None:
+                    take(found.artifact)
+            except Exception:
+                # A mistake in here must not end the watch for good without a word.
+                logger.exception("The new model file could not be taken")
+    for feed in feeds:
+        feed.close()

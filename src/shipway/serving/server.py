@@ -21,7 +21,7 @@ import uvicorn
 
 from shipway.errors import Error, PortInUseError, SettingError, UnsupportedModelError
 from shipway.model.spec import Artifact, ModelSpec
-from shipway.ports import Clock, ModelSource, Runtime, Trial
+from shipway.ports import Clock, Feed, ModelSource, Runtime, Trial
 from shipway.serving import shortcut
 from shipway.serving.drain import Drain, running_server
 from shipway.serving.metrics import Metrics
@@ -35,10 +35,10 @@ __all__ = [
     "application",
     "bind",
     "configure",
+    "feeds",
     "lifespan",
     "run",
     "taker",
-    "watcher",
 ]
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,10 @@ class Parts:
     """What a serving process is made of; ``wiring`` fills it.
 
     ``app`` makes the ASGI application around a slot; ``load`` makes bytes a runtime; ``try_out``
-    begins a trial of the file at the source's place; ``version`` is what the metrics say of the
-    model; ``end`` ends this process at once with an exit code, whatever its threads are doing.
+    begins a trial of the file at the source's place; ``improve``, where there is one, makes what
+    brings the model in service again once a converted file can answer for it; ``version`` is what
+    the metrics say of the model; ``end`` ends this process at once with an exit code, whatever its
+    threads are doing.
     """
 
     source: ModelSource
@@ -68,14 +70,20 @@ class Parts:
     reload: ReloadOptions
     clock: Clock
     end: Callable[[int], None]
+    improve: Callable[[Callable[[], ModelSpec]], Feed] | None = None
 
 
-def watcher(
-    parts: Parts,
-    seen: str | None,
-    current: Callable[[], ModelSpec],
-) -> Watcher:
-    """The watch over the model's file; ``current`` says what is in service."""
+def feeds(parts: Parts, seen: str | None, current: Callable[[], ModelSpec]) -> list[Feed]:
+    """What brings models while one is in service; ``current`` says which that is."""
+    found: list[Feed] = []
+    if parts.reload.enabled:
+        found.append(_watcher(parts, seen, current))
+    if parts.improve is not None:
+        found.append(parts.improve(current))
+    return found
+
+
+def _watcher(parts: Parts, seen: str | None, current: Callable[[], ModelSpec]) -> Watcher:
     return Watcher(
         parts.source,
         parts.try_out,
@@ -94,6 +102,7 @@ def taker(parts: Parts, slot: ModelSlot) -> Taker:
         slot=slot,
         load=parts.load,
         swapped=lambda spec: parts.metrics.swapped(spec, parts.version),
+        converted=lambda spec: parts.metrics.serving(spec, parts.version),
         refused=Refusals(parts.metrics.refused),
     )
 
@@ -126,8 +135,7 @@ def application(
         if slot.state == "draining":  # somebody gave up on it: nothing to announce
             return
         ready(slot.current.spec)
-        if parts.reload.enabled:
-            follow(watcher(parts, seen, lambda: slot.current.spec), taker(parts, slot), stop)
+        follow(feeds(parts, seen, lambda: slot.current.spec), taker(parts, slot), stop)
 
     sole = multiprocessing.parent_process() is None
     return parts.app(slot, lifespan(parts, slot, bring_models, sole=sole))

@@ -28,12 +28,12 @@ from typing import NoReturn
 import uvicorn
 
 from shipway import errors
-from shipway.model.spec import Artifact, ModelSpec
-from shipway.ports import Clock, Runtime
+from shipway.model.spec import Artifact, Candidate, ModelSpec
+from shipway.ports import Clock, Feed, Runtime
 from shipway.serving import handover
 from shipway.serving.drain import refuse_new_connections
 from shipway.serving.reload import warm
-from shipway.serving.server import Parts, configure, lifespan, taker, watcher
+from shipway.serving.server import Parts, configure, feeds, lifespan, taker
 from shipway.serving.slot import ModelSlot
 
 __all__ = ["Backoff", "supervise"]
@@ -129,7 +129,7 @@ class _Supervisor:
         self._runtime: Runtime | None = runtime
         self._spec = runtime.spec
         self._newest: Artifact | None = None
-        self._watcher = watcher(parts, seen, lambda: self._spec) if parts.reload.enabled else None
+        self._feeds: list[Feed] = feeds(parts, seen, lambda: self._spec)
         self._workers: dict[int, _Worker] = {}
         self._due = [0.0] * parts.server.workers
         self._backoff = Backoff()
@@ -152,8 +152,8 @@ class _Supervisor:
             self._wait()
             self._reap()
             self._watch()
-        if self._watcher is not None:
-            self._watcher.close()
+        for feed in self._feeds:
+            feed.close()
         self._drain(self._stopping)
         if self._failure is not None:
             raise self._failure
@@ -208,7 +208,7 @@ class _Supervisor:
                 worker.control.close()
                 del self._workers[pid]
                 self._buried(worker, os.waitstatus_to_exitcode(status))
-        if os.getpid() == 1 and not (self._watcher and self._watcher.trying):
+        if os.getpid() == 1 and not any(feed.busy for feed in self._feeds):
             _reap_strays(self._workers)
 
     def _buried(self, worker: _Worker, code: int) -> None:
@@ -287,9 +287,11 @@ class _Supervisor:
         return self._parts.load(self._newest)
 
     def _watch(self) -> None:
-        found = self._watcher.step() if self._watcher and self._answered else None
-        if found is None:
-            return
+        for found in [feed.step() for feed in self._feeds] if self._answered else []:
+            if found is not None:
+                self._pass_on(found)
+
+    def _pass_on(self, found: Candidate) -> None:
         self._newest, self._spec = found
         self._runtime = None
         logger.info(

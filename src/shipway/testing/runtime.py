@@ -31,6 +31,7 @@ class FixedRuntime:
 
     ``function`` gets rows of shape (n, features) and returns Outputs, or only the predictions.
     ``name`` stands for the file: another name is another digest.
+    ``converted`` is the digest of a file that is said to answer in its place.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class FixedRuntime:
         *,
         name: str = "fixed",
         framework: str = "scikit-learn",
+        converted: str | None = None,
     ) -> None:
         self._function = function
         self._spec = ModelSpec(
@@ -50,6 +52,7 @@ class FixedRuntime:
             digest=sha256(name.encode()),
             size=len(name),
             signature=signature,
+            converted=converted,
         )
 
     @property

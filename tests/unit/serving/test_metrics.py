@@ -124,8 +124,9 @@ def test_the_model_in_service_and_what_came_after_it():
     metrics.refused("unsafe")
     lines = metrics.render()[0].decode().splitlines()
     labels = f'digest="{two.digest}",format="pickle",framework="scikit-learn",version="v2"'
-    assert [line for line in lines if line.startswith("shipway_model_")][-4:] == [
+    assert [line for line in lines if line.startswith("shipway_model_")][-5:] == [
         f"shipway_model_info{{{labels}}} 1.0",
+        "shipway_model_converted 0.0",
         'shipway_model_reloads_total{result="swapped"} 1.0',
         'shipway_model_reloads_total{result="refused"} 2.0',
         'shipway_model_refused_total{reason="unsafe"} 2.0',

@@ -168,14 +168,14 @@ def test_a_trial_is_polled_at_every_step_and_no_second_one_begins_meanwhile(worl
     world.outcomes[b"slow"] = FakeTrial(runtime("slow").spec, polls=3)
     world.source.replace(b"slow")
     assert world.looks(2) == []
-    assert world.watcher.trying
+    assert world.watcher.busy
     assert world.watcher.step() is None
     assert world.watcher.step() is None
     found = world.watcher.step()
     assert found is not None
     assert found.artifact.data == b"slow"
     assert len(world.trials) == 1
-    assert not world.watcher.trying
+    assert not world.watcher.busy
 
 
 def test_what_is_taken_is_what_was_tried_although_the_file_changed_meanwhile(world):
@@ -196,7 +196,7 @@ def test_close_ends_the_trial_under_way(world):
     world.looks(2)
     world.watcher.close()
     assert trial.cancelled
-    assert not world.watcher.trying
+    assert not world.watcher.busy
 
 
 def taker(slot: ModelSlot, load, told: list) -> Taker:
@@ -204,6 +204,7 @@ def taker(slot: ModelSlot, load, told: list) -> Taker:
         slot=slot,
         load=load,
         swapped=lambda spec: told.append(("swapped", spec.digest)),
+        converted=lambda spec: told.append(("converted", spec.converted)),
         refused=lambda error: told.append(("refused", kind_of(error))),
     )
 
@@ -213,6 +214,22 @@ def test_taking_swaps_the_slot_and_tells_it():
     taker(slot, lambda artifact: runtime(artifact.name), told)(Artifact("two", b"", sha256(b"two")))
     assert slot.current.spec.digest == sha256(b"two")
     assert told == [("swapped", sha256(b"two"))]
+
+
+def test_the_model_in_service_comes_again_when_it_is_converted():
+    slot, told = ModelSlot(runtime("one")), []
+    fast = FixedRuntime(numbers(2), lambda _: [1.0], name="one", converted="sha256:fast")
+    taker(slot, lambda _: fast, told)(Artifact("one", b"", sha256(b"one")))
+    assert slot.current is fast
+    assert told == [("converted", "sha256:fast")]
+
+
+def test_the_model_in_service_comes_again_for_nothing():
+    slot, told = ModelSlot(runtime("one")), []
+    before = slot.loaded
+    taker(slot, lambda _: runtime("one"), told)(Artifact("one", b"", sha256(b"one")))
+    assert slot.loaded is before
+    assert told == []
 
 
 @pytest.mark.parametrize(
@@ -267,6 +284,6 @@ def test_a_mistake_of_ours_is_logged_and_the_watch_goes_on(caplog):
         def close(self):
             taken.append(b"closed")
 
-    follow(Stumbling(), print, stop)
+    follow([Stumbling()], print, stop)
     assert taken == [b"closed"]
     assert "The new model file could not be taken" in caplog.text
