@@ -7,17 +7,14 @@ of them answers a scrape for all (https://prometheus.github.io/client_python/mul
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -28,6 +25,7 @@ from shipway.serving.batching import Answered
 from shipway.serving.cost import SIZES, Cost
 from shipway.serving.dialects.native import plain_values
 from shipway.serving.slot import Loaded
+from shipway.serving.tallies import BulkHistogram, ClassCounts
 
 __all__ = ["LATENCY_BUCKETS", "PREDICTION_BUCKETS", "Metrics"]
 
@@ -43,27 +41,7 @@ PREDICTION_BUCKETS = (*(-step for step in reversed(_STEPS)), 0.0, *_STEPS)
 
 _CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 _BATCH_BUCKETS = tuple(float(2**power) for power in range(13))
-_MOST_CLASSES = 50
 _MOST_REASONS = 30
-
-
-class _BulkHistogram(Histogram):
-    """A histogram that takes an array at once: 10,000 rows cost one pass, not 10,000."""
-
-    def observe_many(self, values: np.ndarray[Any, Any]) -> None:
-        kept = values[~np.isnan(values)]
-        if len(kept) == 1 and math.isfinite(kept[0]):
-            self.observe(float(kept[0]))
-            return
-        places = np.searchsorted(self._upper_bounds, kept, side="left")
-        counts = np.bincount(places, minlength=len(self._upper_bounds))
-        for index in np.flatnonzero(counts):
-            self._buckets[index].inc(float(counts[index]))
-        with np.errstate(over="ignore"):
-            total = float(kept[np.isfinite(kept)].sum())
-        # A sum that overflowed once would never come back.
-        if math.isfinite(total):
-            self._sum.inc(total)
 
 
 class Metrics:
@@ -81,7 +59,7 @@ class Metrics:
         self._requests = Counter(
             "shipway_requests_total", "Requests answered.", by_route, registry=own
         )
-        self._durations = _BulkHistogram(
+        self._durations = BulkHistogram(
             "shipway_request_duration_seconds",
             "From the request's head to the last byte of its answer.",
             by_route,
@@ -94,19 +72,19 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=own,
         )
-        self._model_latency = Histogram(
+        self._model_latency = BulkHistogram(
             "shipway_model_latency_seconds",
             "Time inside the model, one call.",
             buckets=LATENCY_BUCKETS,
             registry=own,
         )
-        self._batch_requests = Histogram(
+        self._batch_requests = BulkHistogram(
             "shipway_batch_requests",
             "Requests that shared one call of the model.",
             buckets=_BATCH_BUCKETS,
             registry=own,
         )
-        self._batch_rows = Histogram(
+        self._batch_rows = BulkHistogram(
             "shipway_batch_rows",
             "Rows in one call of the model.",
             buckets=_BATCH_BUCKETS,
@@ -115,7 +93,8 @@ class Metrics:
         self._rows = Counter("shipway_rows_total", "Rows the model answered.", registry=own)
         self._prediction_buckets = prediction_buckets
         self._define_model(own)
-        self._children: dict[tuple[str, int], tuple[Counter, _BulkHistogram]] = {}
+        self._children: dict[tuple[str, int], tuple[Counter, BulkHistogram]] = {}
+        self._counted: tuple[Signature, ClassCounts] | None = None
         self._described: dict[str, str] | None = None
         self._stands_in = False
         self._written: tuple[int, dict[str, str]] | None = None
@@ -176,8 +155,8 @@ class Metrics:
         )
 
     @cached_property
-    def _values(self) -> _BulkHistogram:
-        return _BulkHistogram(
+    def _values(self) -> BulkHistogram:
+        return BulkHistogram(
             "shipway_prediction_value",
             "Predictions of a regressor.",
             buckets=self._prediction_buckets,
@@ -185,8 +164,8 @@ class Metrics:
         )
 
     @cached_property
-    def _confidence(self) -> _BulkHistogram:
-        return _BulkHistogram(
+    def _confidence(self) -> BulkHistogram:
+        return BulkHistogram(
             "shipway_confidence",
             "Largest class probability of each row.",
             buckets=_CONFIDENCE_BUCKETS,
@@ -205,17 +184,17 @@ class Metrics:
         """A request is answered; ``route`` is the template, never the raw path."""
         count, duration = self._of(route, status)
         count.inc()
-        duration.observe(seconds)
+        duration.observe_one(seconds)
         self._in_flight.dec()
 
     def answered(self, route: str, status: int, seconds: Sequence[float]) -> None:
         """Requests are answered together; ``seconds`` has what each took."""
         count, duration = self._of(route, status)
         count.inc(len(seconds))
-        duration.observe_many(np.array(seconds))
+        duration.observe_many(seconds)
         self._in_flight.dec(len(seconds))
 
-    def _of(self, route: str, status: int) -> tuple[Counter, _BulkHistogram]:
+    def _of(self, route: str, status: int) -> tuple[Counter, BulkHistogram]:
         children = self._children.get((route, status))
         if children is None:
             label = (route, str(status))
@@ -225,17 +204,18 @@ class Metrics:
 
     def called(self, loaded: Loaded, came: Answered, requests: int) -> None:
         """One call of the model answered so many requests."""
-        self._batch_requests.observe(requests)
-        self._batch_rows.observe(len(came.outputs.predictions))
+        self._batch_requests.observe_one(requests)
+        self._batch_rows.observe_one(len(came.outputs.predictions))
         self.predicted(loaded.signature, came.outputs, came.seconds)
 
     def predicted(self, signature: Signature, outputs: Outputs, seconds: float) -> None:
         """The model answered ``len(outputs.predictions)`` rows in so many seconds."""
-        self._model_latency.observe(seconds)
+        self._model_latency.observe_one(seconds)
         self._rows.inc(len(outputs.predictions))
         if signature.task == "classifier":
-            for label, count in _by_class(signature, outputs):
-                self._classes.labels(label).inc(count)
+            if self._counted is None or self._counted[0] is not signature:
+                self._counted = signature, ClassCounts(self._classes, signature.classes or ())
+            self._counted[1].add(plain_values(outputs.predictions.ravel()))
         elif outputs.predictions.dtype.kind in "fiu":
             self._values.observe_many(outputs.predictions.astype(np.float64).ravel())
         if outputs.confidences is not None:
@@ -335,21 +315,3 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _by_class(signature: Signature, outputs: Outputs) -> list[tuple[str, int]]:
-    known = {_label(label) for label in (signature.classes or ())[:_MOST_CLASSES]}
-    tally: Tally[str] = Tally()
-    for label, count in Tally(plain_values(outputs.predictions.ravel())).items():
-        text = _label(label)
-        tally[text if text in known else "other"] += count
-    return sorted(tally.items())
-
-
-def _label(label: object) -> str:
-    """A class as a metric label: the number 1, however it was stored, is "1"."""
-    if isinstance(label, bool):
-        return "true" if label else "false"
-    if isinstance(label, float) and label.is_integer():
-        return str(int(label))
-    return str(label)
