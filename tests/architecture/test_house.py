@@ -46,7 +46,11 @@ def test_the_error_tree_is_closed():
     assert drawn == {c.__name__ for c in exceptions}
 
 
-BROUGHT_BY_OTHERS = {"threadpoolctl": "scikit-learn", "lz4": "whoever wrote an lz4 file"}
+BROUGHT_BY_OTHERS = {
+    "lz4": "whoever wrote an lz4 file",
+    "scipy": "scikit-learn",
+    "threadpoolctl": "scikit-learn",
+}
 
 
 def test_every_package_that_is_imported_is_declared():

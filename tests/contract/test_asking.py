@@ -13,16 +13,17 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.feature_selection import SelectKBest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.semi_supervised import LabelPropagation
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from shipway.runtimes.asking import asking
 from shipway.runtimes.forests import summed
+from shipway.runtimes.linear import scaled, scored, weighed
 
 ROWS, CLASSES = load_wine(return_X_y=True)
 NAMES = np.array(["red", "rosé", "white"])[CLASSES]
@@ -52,6 +53,10 @@ CLASSIFIERS = [
     make_pipeline(MinMaxScaler(), "passthrough", LogisticRegression()),
     make_pipeline(MinMaxScaler(), make_pipeline(MinMaxScaler(), FOREST)),
     GridSearchCV(FOREST, {"max_depth": [2, 3]}, cv=2),
+    make_pipeline(StandardScaler(), LogisticRegression()),
+    make_pipeline(StandardScaler(with_mean=False), LogisticRegression(fit_intercept=False)),
+    make_pipeline(StandardScaler(with_std=False), MinMaxScaler(), LogisticRegression()),
+    make_pipeline(StandardScaler(), FOREST),
 ]
 
 
@@ -121,6 +126,58 @@ def test_a_forest_that_sums_in_no_certain_order_or_another_way_is_left_alone():
 class _Doubtful(DecisionTreeClassifier):
     def predict_proba(self, X, check_input=True):  # noqa: N803 - scikit-learn's signature
         return super().predict_proba(X, check_input) / 2
+
+
+@pytest.mark.parametrize("labels", [CLASSES > 0, NAMES == "white"], ids=["first", "last"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_two_classes_are_told_apart_by_one_score(labels, dtype):
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS.astype(dtype), labels)
+    same(asking(model, confidence=True), model, spread(ROWS))
+
+
+@pytest.mark.parametrize(
+    "model", [LinearRegression(), Ridge(), Lasso(), LinearRegression(fit_intercept=False)], ids=str
+)
+@pytest.mark.parametrize("targets", [1, 2])
+def test_a_linear_regression_weighs_as_it_does_itself(model, targets):
+    rows, target = load_diabetes(return_X_y=True)
+    target = target if targets == 1 else np.stack([target, target**2], axis=1)
+    scaler = make_pipeline(StandardScaler(), model).fit(rows, target)
+
+    assert weighed(model)
+    predictions = asking(scaler, confidence=False)(spread(rows)).predictions
+
+    assert predictions.tobytes() == scaler.predict(spread(rows)).tobytes()
+
+
+def test_what_a_linear_pipeline_refuses_is_refused_in_its_own_words():
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, CLASSES)
+    assert scaled(model[0])
+    assert scored(model[1])
+    ask = asking(model, confidence=True)
+    for rows in (np.full_like(ROWS, np.nan), np.full_like(ROWS, np.inf), ROWS[:, 1:], ROWS[0]):
+        with pytest.raises(ValueError) as theirs:  # noqa: PT011 - compared below
+            model.predict(rows)
+        with pytest.raises(ValueError) as ours:  # noqa: PT011
+            ask(rows)
+        assert str(ours.value) == str(theirs.value)
+
+
+class Hesitant(LogisticRegression):
+    """A project's own: never wholly sure."""
+
+    def predict_proba(self, X):  # noqa: N803 - scikit-learn's own name
+        return super().predict_proba(X) * 0.9 + 0.05
+
+
+def test_a_step_that_does_something_else_is_left_alone():
+    frames = StandardScaler().set_output(transform="pandas").fit(ROWS)
+    assert scaled(frames) is None
+    assert scaled(MinMaxScaler().fit(ROWS)) is None
+    assert scored(Hesitant(max_iter=5000).fit(ROWS / 1000, CLASSES)) is None
+    assert weighed(RandomForestRegressor(2).fit(ROWS, CLASSES)) is None
+    sparse = LogisticRegression(max_iter=5000).fit(ROWS / 1000, CLASSES).sparsify()
+    assert scored(sparse) is None
 
 
 def test_a_pipeline_transforms_once_for_both_answers():

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from shipway.model.signature import Outputs
 from shipway.runtimes.forests import summed
+from shipway.runtimes.linear import scaled, scored, weighed
 from shipway.runtimes.outputs import as_outputs, from_probabilities
 
 __all__ = ["asking"]
@@ -34,14 +35,15 @@ def asking(model: Any, *, confidence: bool) -> Callable[[Any], Outputs]:
         classes = np.asarray(model.classes_)
         return lambda given: from_probabilities(probabilities(given), classes)
     if not confidence:
-        predict = summed(model) or model.predict
+        predict = summed(model) or weighed(model) or model.predict
         return lambda given: as_outputs(predict(given))
-    return lambda given: _both(model.predict(given), model.predict_proba(given))
+    return scored(model) or (lambda given: _both(model.predict(given), model.predict_proba(given)))
 
 
 def _transforms(pipeline: Any) -> list[Callable[[Any], Any]]:
     steps = [step for _, step in pipeline.steps[:-1]]
-    return [step.transform for step in steps if step is not None and step != "passthrough"]
+    kept = [step for step in steps if step is not None and step != "passthrough"]
+    return [scaled(step) or step.transform for step in kept]
 
 
 def _after(
