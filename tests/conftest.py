@@ -12,6 +12,7 @@ import subprocess
 from functools import cache
 
 import pytest
+from tests.tracking import Tracking, running
 
 REQUIRED = frozenset(filter(None, os.environ.get("SHIPWAY_TEST_REQUIRE", "").split(",")))
 # What a developer's shell may hold and what would change what is tested.
@@ -25,7 +26,7 @@ SCRUBBED = {
     "PROMETHEUS_MULTIPROC_DIR",
     "WEB_CONCURRENCY",
 }
-PREFIXES = ("SHIPWAY_", "UVICORN_")
+PREFIXES = ("MLFLOW_", "SHIPWAY_", "UVICORN_")
 SKIPPED: dict[str, int] = {}
 
 
@@ -77,3 +78,10 @@ def _no_torch():
 
 
 NEEDS = {"docker": _no_docker, "registry": _no_registry, "torch": _no_torch}
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory):
+    """A real MLflow tracking server, one for all tests: each uses model names of its own."""
+    with running(tmp_path_factory.mktemp("mlflow")) as url:
+        yield Tracking(url)

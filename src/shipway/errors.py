@@ -24,7 +24,10 @@
     ├── NotReadyError                  no answer now: loading, draining or too much to do
     │   └── DeadlineError              the answer would come later than the client waits
     ├── PredictionError                the model itself failed on rows that fit its signature
-    └── LoadTestError                  a server cannot be measured: not there, not ready, gone
+    ├── LoadTestError                  a server cannot be measured: not there, not ready, gone
+    └── TrackingError                  a tracking server gives no usable answer, or no access
+        ├── AbsentError                it has nothing of that name
+        └── UnreachableError           it is not there, too slow, or out of order
 
 Nothing in here knows of HTTP or of exit codes: ``serving.problems`` maps errors to responses and
 ``cli`` maps them to exit codes, each in one table.
@@ -37,6 +40,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "AbsentError",
     "BodyTooLargeError",
     "ConversionError",
     "CorruptModelError",
@@ -57,7 +61,9 @@ __all__ = [
     "ProjectExistsError",
     "RequestError",
     "SettingError",
+    "TrackingError",
     "UnknownFormatError",
+    "UnreachableError",
     "UnsafeModelError",
     "UnsupportedModelError",
     "UsageError",
@@ -185,3 +191,15 @@ class PredictionError(Error):
 
 class LoadTestError(Error):
     """A server cannot be measured: it is not there, not ready, refuses the row, or went away."""
+
+
+class TrackingError(Error):
+    """A tracking server gives no answer that can be used: not there, no access, not MLflow."""
+
+
+class AbsentError(TrackingError):
+    """The tracking server understood, and has nothing of that name."""
+
+
+class UnreachableError(TrackingError):
+    """The tracking server is not there, too slow, or out of order: later it may answer."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
+from shipway.model.registered import RegisteredVersion, RegistryName
 from shipway.model.signature import Outputs, Rows
 from shipway.model.spec import Artifact, Candidate, ModelSpec
 
-__all__ = ["Clock", "Feed", "ModelSource", "Runtime", "Trial"]
+__all__ = ["Clock", "Feed", "ModelRegistry", "ModelSource", "Runtime", "Trial"]
 
 
 class Runtime(Protocol):
@@ -41,6 +43,36 @@ class ModelSource(Protocol):
 
         Raises:
             shipway.errors.ModelNotFoundError: nothing readable there.
+        """
+        ...
+
+
+class ModelRegistry(Protocol):
+    """Where versions of models are registered under names, and aliases point at them."""
+
+    def find(self, name: RegistryName) -> RegisteredVersion:
+        """The version that the name stands for now.
+
+        Raises:
+            shipway.errors.ModelNotFoundError: there is no such model, alias or version.
+            shipway.errors.TrackingError: no answer, or no right to ask.
+        """
+        ...
+
+    def download(self, version: RegisteredVersion, folder: Path) -> None:
+        """Put the version's files into an empty folder; none are left out.
+
+        Raises:
+            shipway.errors.ModelError: there are none, or they cannot be had from here.
+            shipway.errors.TrackingError: no answer, or no right to ask.
+        """
+        ...
+
+    def tag(self, name: str, number: str, key: str, value: str) -> None:
+        """Write a note on version ``number`` of a model, over an earlier one with this key.
+
+        Raises:
+            shipway.errors.TrackingError: no answer, or no right to write.
         """
         ...
 

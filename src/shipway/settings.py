@@ -2,7 +2,7 @@
 
 Later beats earlier: defaults, ``shipway.toml``, the environment, what the command line says.
 Every field of every section has an environment variable, ``SHIPWAY_<SECTION>_<FIELD>``; the
-three names that users know from elsewhere (MODEL_PATH, MODEL_VERSION, LOG_LEVEL) work as well.
+names that users know from elsewhere (MODEL_PATH, LOG_LEVEL, MLFLOW_TRACKING_URI, …) work as well.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from shipway.serving.options import (
     ReloadOptions,
     ServerOptions,
 )
+from shipway.stores.options import MlflowOptions
 
 __all__ = ["FILE", "ModelOptions", "Settings", "read_settings"]
 
@@ -38,6 +39,11 @@ KNOWN = {
     "MODEL_PATH": ("model", "path"),
     "MODEL_VERSION": ("model", "version"),
     "LOG_LEVEL": ("log", "level"),
+    "MLFLOW_TRACKING_URI": ("mlflow", "tracking_uri"),
+    "MLFLOW_TRACKING_USERNAME": ("mlflow", "username"),
+    "MLFLOW_TRACKING_PASSWORD": ("mlflow", "password"),
+    "MLFLOW_TRACKING_TOKEN": ("mlflow", "token"),
+    "MLFLOW_TRACKING_SERVER_CERT_PATH": ("mlflow", "server_cert_path"),
 }
 # Kubernetes puts such variables into every pod beside a service whose name starts with "shipway".
 SERVICE_LINK = re.compile(
@@ -78,7 +84,7 @@ class ModelOptions:
     """The model to serve, and what it may do while it loads."""
 
     path: str = "models/model.pkl"
-    """A model file, or an MLflow model folder."""
+    """A model file, an MLflow model folder, or a registered model: models:/NAME@ALIAS."""
     version: str = "dev"
     """Reported by the API, the metrics and the image's labels."""
     allow: tuple[DottedName, ...] = ()
@@ -103,6 +109,7 @@ class Settings:
     convert: ConvertOptions = field(default_factory=ConvertOptions)
     serve: ServerOptions = field(default_factory=ServerOptions)
     reload: ReloadOptions = field(default_factory=ReloadOptions)
+    mlflow: MlflowOptions = field(default_factory=MlflowOptions)
     log: LogOptions = field(default_factory=LogOptions)
 
 

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from shipway.model.spec import Artifact, ModelSpec
     from shipway.ports import Feed, ModelSource, Runtime, Trial
     from shipway.runtimes.answering import ModelRuntime
+    from shipway.serving.following import Follower
     from shipway.serving.hooks import Hooks
+    from shipway.serving.metrics import Metrics
     from shipway.serving.server import Lifespan, Parts
     from shipway.serving.slot import ModelSlot
     from shipway.settings import Settings
+    from shipway.stores.registered_model import RegisteredModel
 
 __all__ = [
     "application",
@@ -59,13 +62,13 @@ def check_model(settings: Settings) -> CheckReport:
     from shipway.model.report import CheckReport
     from shipway.model.scan import scan
     from shipway.model.spec import TrustPolicy
-    from shipway.stores.model_file import ModelFile
+    from shipway.stores.location import locate
 
     path = settings.model.path
     artifact = found = spec = error = None
     trusted = False
     try:
-        artifact = ModelFile(path).read()
+        artifact = locate(path, settings.mlflow).read()
         trusted = artifact.digest in settings.model.policy.digests
         # Without the digests: what a trusted file would run is told all the same.
         found = scan(artifact, TrustPolicy(settings.model.policy.names))
@@ -100,6 +103,7 @@ def convert(
     from shipway.conversion.apart import Conversion, convert_apart
     from shipway.conversion.beside import keep, keep_report
 
+    settings = _brought(settings)
     arguments = ["--tolerance", repr(tolerance)]
     if sample is not None:
         arguments += ["--sample", str(sample)]
@@ -156,7 +160,13 @@ def application(
 
     logs.configure(settings.log)
     metrics_directory.share_with_siblings()
-    return server.application(_parts(settings, hooks), failed=failed, ready=ready)
+    parts, began = _parts(settings, hooks)
+
+    def answering(spec: ModelSpec) -> None:
+        began(spec)
+        ready(spec)
+
+    return server.application(parts, failed=failed, ready=answering)
 
 
 def serve(settings: Settings, *, ready: Callable[[str, ModelSpec], None]) -> None:
@@ -175,22 +185,36 @@ def serve(settings: Settings, *, ready: Callable[[str, ModelSpec], None]) -> Non
         several = settings.serve.workers > 1
         run = workers.supervise if several else server.run
         with metrics_directory.shared_with_children() if several else contextlib.nullcontext():
-            run(_parts(settings), listener, lambda spec: ready(url, spec))
+            parts, began = _parts(settings)
+
+            def answering(spec: ModelSpec) -> None:
+                ready(url, spec)
+                began(spec)
+
+            run(parts, listener, answering)
 
 
-def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
+def _parts(
+    settings: Settings, hooks: Hooks | None = None
+) -> tuple[Parts, Callable[[ModelSpec], None]]:
+    """The parts of a server, and what is to be told once it answers."""
     from shipway.runtimes.trial import SubprocessTrial
     from shipway.serving.app import build_app
     from shipway.serving.metrics import Metrics
     from shipway.serving.server import Parts
-    from shipway.stores.model_file import ModelFile
+    from shipway.stores.location import locate
+    from shipway.stores.registered_model import RegisteredModel
 
     metrics = Metrics()
-    source = ModelFile(settings.model.path)
-    shelf = _shelf(settings)
+    source = locate(settings.model.path, settings.mlflow)
+    here = _at(settings, source.path)
+    shelf = _shelf(here)
+    follower = None
+    if isinstance(source, RegisteredModel):
+        follower = _follower(settings, source, metrics)
 
     def try_out() -> Trial:
-        arguments = _model_arguments(settings)
+        arguments = _model_arguments(here)
         return SubprocessTrial(arguments, timeout=settings.reload.timeout, clock=time)
 
     def app(slot: ModelSlot, lifespan: Lifespan) -> Any:
@@ -204,7 +228,7 @@ def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
             batching=settings.batching,
         )
 
-    return Parts(
+    parts = Parts(
         source=source,
         load=lambda artifact: _load_fastest(artifact, settings, shelf),
         try_out=try_out,
@@ -215,8 +239,41 @@ def _parts(settings: Settings, hooks: Hooks | None = None) -> Parts:
         reload=settings.reload,
         clock=time,
         end=_end,
-        improve=_improver(settings, source, shelf),
+        improve=_improver(here, source, shelf),
+        swapped=follower.swapped if follower else lambda _: None,
     )
+    return parts, follower.begin if follower else lambda _: None
+
+
+def _follower(settings: Settings, source: RegisteredModel, metrics: Metrics) -> Follower:
+    import socket
+
+    from shipway.serving.following import Follower, Reach
+    from shipway.stores.location import registry
+
+    where = f"{socket.gethostname()}.{settings.serve.port}"
+
+    def note(name: str, number: str, text: str) -> None:
+        registry(settings.mlflow).tag(name, number, f"shipway.serving.{where}", text)
+
+    return Follower(
+        source.refresh,
+        note if settings.mlflow.record else None,
+        Reach(metrics.registry),
+        where=where,
+        interval=settings.mlflow.interval if settings.reload.enabled else None,
+    )
+
+
+def _at(settings: Settings, path: Path) -> Settings:
+    return replace(settings, model=replace(settings.model, path=str(path)))
+
+
+def _brought(settings: Settings) -> Settings:
+    """With the model at a path: one in a registry is downloaded."""
+    from shipway.stores.location import bring
+
+    return _at(settings, bring(settings.model.path, settings.mlflow))
 
 
 def _shelf(settings: Settings) -> Shelf | None:
@@ -250,6 +307,7 @@ def _load_fastest(artifact: Artifact, settings: Settings, shelf: Shelf | None) -
             framework=found.framework,
             digest=artifact.digest,
             size=artifact.size,
+            registered=artifact.registered,
             converted=found.artifact.digest,
         )
     except Error as error:
@@ -319,6 +377,7 @@ def bench_model(
     from shipway.model.scan import refusal, scan
     from shipway.stores.model_file import ModelFile
 
+    settings = _brought(settings)
     # The server would say the same, but from another process: here it is an error of its class.
     artifact = ModelFile(settings.model.path).read()
     found = scan(artifact, settings.model.policy)

@@ -37,6 +37,7 @@ def command(
       shipway check models/model.pkl
       shipway check model.joblib --json
       shipway check model.pkl --allow mypackage.transformers.LogScaler
+      shipway check models:/churn@champion
     """
     from shipway.settings import read_settings
     from shipway.wiring import check_model
@@ -61,6 +62,8 @@ def _rows(report: CheckReport) -> list[tuple[str, str]]:
     if report.artifact:
         rows.append(("size", _size(report.artifact.size)))
         rows.append(("digest", report.artifact.digest))
+        if report.artifact.registered:
+            rows.append(("registered", report.artifact.registered))
     if report.scan:
         rows.append(("format", str(report.scan.format)))
     if report.spec:

@@ -19,7 +19,9 @@ SHOWN = 5
 
 @click.command
 @click.argument("model", required=False, metavar="[MODEL]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: beside MODEL.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Default: beside MODEL, or NAME.onnx."
+)
 @click.option(
     "--sample",
     type=click.Path(path_type=Path),
@@ -86,7 +88,7 @@ def command(
         return 0
     from shipway.wiring import convert
 
-    target = output or Path(settings.model.path).with_suffix(".onnx")
+    target = output or _beside(settings.model.path)
     document = convert(settings, target, sample=sample, tolerance=tolerance, timeout=timeout)
     if as_json:
         talk.data(document)
@@ -97,6 +99,14 @@ def command(
     error = _failure(document, target)
     talk.problem(error)
     return exit_code(error)
+
+
+def _beside(model: str) -> Path:
+    from shipway.model.registered import RegistryName, is_registry_name
+
+    if is_registry_name(model):
+        return Path(f"{RegistryName.parse(model).name}.onnx")
+    return Path(model).with_suffix(".onnx")
 
 
 def _inside(settings: Any, folder: Path, parent: int, sample: Path | None, tolerance: float) -> int:

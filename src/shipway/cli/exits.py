@@ -20,6 +20,7 @@ EXITS: dict[type[errors.Error], int] = {
     errors.ConversionError: 8,
     errors.ParityError: 9,
     errors.LoadTestError: 10,
+    errors.TrackingError: 11,
 }
 """The nearest class in an error's line of descent decides."""
 

@@ -66,8 +66,9 @@ def command(
 ) -> None:
     r"""Answer predictions over HTTP.
 
-    MODEL is a model file or an MLflow folder (default: MODEL_PATH, else models/model.pkl). What is
-    not said here comes from the environment and from shipway.toml.
+    MODEL is a model file, an MLflow folder (default: MODEL_PATH, else models/model.pkl), or a
+    model in MLflow's registry, which is followed: models:/NAME@ALIAS or models:/NAME/VERSION. What
+    is not said here comes from the environment and from shipway.toml.
 
     SIGTERM and Ctrl-C end it gracefully: readiness turns 503, requests under way are answered,
     exit code 0. A second Ctrl-C ends it at once.
@@ -77,6 +78,7 @@ def command(
       shipway serve models/model.pkl
       shipway serve model.onnx --port 9000 --workers 4
       shipway serve model.pkl --host 0.0.0.0 --log-format json
+      shipway serve models:/churn@champion
     """
     from shipway.settings import read_settings
     from shipway.wiring import serve

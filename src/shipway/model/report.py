@@ -60,6 +60,7 @@ class CheckReport:
             "framework": spec.framework if spec else None,
             "recorded_version": spec.recorded_version if spec else None,
             "installed_version": spec.installed_version if spec else None,
+            "registered": artifact.registered if artifact else None,
             "signature": msgspec.to_builtins(spec.signature) if spec else None,
             "verdict": self.verdict,
             "findings": [msgspec.to_builtins(finding) for finding in scan.findings] if scan else [],

@@ -50,6 +50,12 @@ class Artifact:
         """Bytes."""
         return len(self.data)
 
+    @property
+    def registered(self) -> str | None:
+        """``NAME/VERSION`` or ``NAME/VERSION@ALIAS`` of a model that came from a registry."""
+        found = (self.mlmodel or {}).get("registered")
+        return found if isinstance(found, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
@@ -76,6 +82,8 @@ class ModelSpec:
     digest: str
     size: int
     signature: Signature
+    registered: str | None = None
+    """Which version of a registered model it is; None: it came as a file."""
     converted: str | None = None
     """Digest of the converted file that answers in its place; None: the model itself answers."""
 

@@ -66,6 +66,7 @@ def load(
         digest=artifact.digest,
         size=artifact.size,
         signature=signature,
+        registered=artifact.registered,
     )
     return ModelRuntime(spec, loaded.bind(signature))
 

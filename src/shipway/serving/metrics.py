@@ -144,6 +144,11 @@ class Metrics:
         for result in ("swapped", "refused"):
             self._reloads.labels(result)
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where other parts of this process add numbers of their own."""
+        return self._registry
+
     # Made on first use: a regressor has no classes and a classifier no histogram of values.
     @cached_property
     def _classes(self) -> Counter:
@@ -224,7 +229,7 @@ class Metrics:
     def serving(self, spec: ModelSpec, version: str) -> None:
         """Name the model in service. Counts nothing: for the first one, loaded at start."""
         self._described = {
-            "version": version,
+            "version": spec.registered or version,
             "digest": spec.digest,
             "format": str(spec.format),
             "framework": spec.framework,

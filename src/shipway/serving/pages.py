@@ -30,6 +30,7 @@ def facts(title: str, model_version: str, spec: ModelSpec | None) -> dict[str, A
     """What the page says, for clients that do not read HTML."""
     found: dict[str, Any] = {"title": title, "model_version": model_version, "model": None}
     if spec is not None:
+        found["model_version"] = spec.registered or model_version
         found["model"] = {
             "framework": spec.framework,
             "framework_version": spec.installed_version,
@@ -71,7 +72,7 @@ def _loading() -> str:
 def _model(model_version: str, spec: ModelSpec, url: str) -> str:
     signature = spec.signature
     rows = [
-        ("Version", model_version),
+        ("Version", spec.registered or model_version),
         ("Model", f"{spec.framework} {spec.installed_version or ''} ({spec.format})"),
         ("Task", signature.task),
         ("Digest", spec.digest),

@@ -56,8 +56,9 @@ class Parts:
     ``app`` makes the ASGI application around a slot; ``load`` makes bytes a runtime; ``try_out``
     begins a trial of the file at the source's place; ``improve``, where there is one, makes what
     brings the model in service again once a converted file can answer for it; ``version`` is what
-    the metrics say of the model; ``end`` ends this process at once with an exit code, whatever its
-    threads are doing.
+    the metrics say of a model that came as a file; ``end`` ends this process at once with an exit
+    code, whatever its threads are doing; ``swapped`` is told once of each newer model, however
+    many workers take it.
     """
 
     source: ModelSource
@@ -71,6 +72,7 @@ class Parts:
     clock: Clock
     end: Callable[[int], None]
     improve: Callable[[Callable[[], ModelSpec]], Feed] | None = None
+    swapped: Callable[[ModelSpec], None] = lambda _: None
 
 
 def feeds(parts: Parts, seen: str | None, current: Callable[[], ModelSpec]) -> list[Feed]:
@@ -96,12 +98,19 @@ def _watcher(parts: Parts, seen: str | None, current: Callable[[], ModelSpec]) -
     )
 
 
-def taker(parts: Parts, slot: ModelSlot) -> Taker:
-    """What puts a newer model into the slot of this process."""
+def taker(
+    parts: Parts, slot: ModelSlot, *, swapped: Callable[[ModelSpec], None] = lambda _: None
+) -> Taker:
+    """What puts a newer model into the slot of this process; ``swapped`` is told afterwards."""
+
+    def tell(spec: ModelSpec) -> None:
+        parts.metrics.swapped(spec, parts.version)
+        swapped(spec)
+
     return Taker(
         slot=slot,
         load=parts.load,
-        swapped=lambda spec: parts.metrics.swapped(spec, parts.version),
+        swapped=tell,
         converted=lambda spec: parts.metrics.serving(spec, parts.version),
         refused=Refusals(parts.metrics.refused),
     )
@@ -135,7 +144,8 @@ def application(
         if slot.state == "draining":  # somebody gave up on it: nothing to announce
             return
         ready(slot.current.spec)
-        follow(feeds(parts, seen, lambda: slot.current.spec), taker(parts, slot), stop)
+        take = taker(parts, slot, swapped=parts.swapped)
+        follow(feeds(parts, seen, lambda: slot.current.spec), take, stop)
 
     sole = multiprocessing.parent_process() is None
     return parts.app(slot, lifespan(parts, slot, bring_models, sole=sole))

@@ -292,6 +292,7 @@ class _Supervisor:
                 self._pass_on(found)
 
     def _pass_on(self, found: Candidate) -> None:
+        again = found.spec.digest == self._spec.digest
         self._newest, self._spec = found
         self._runtime = None
         logger.info(
@@ -300,6 +301,8 @@ class _Supervisor:
             extra={"digest": self._spec.digest},
         )
         handover.send(found.artifact, [worker.control for worker in self._workers.values()])
+        if not again:
+            self._parts.swapped(self._spec)
 
     def _drain(self, began: float) -> None:
         """Workers drain by themselves; the socket they share can only be shut from here."""

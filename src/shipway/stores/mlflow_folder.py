@@ -20,9 +20,11 @@ from shipway.errors import (
 from shipway.model.spec import Artifact, sha256
 from shipway.stores.stable_read import read_stable
 
-__all__ = ["DOCUMENT", "read"]
+__all__ = ["DOCUMENT", "META", "read"]
 
 DOCUMENT = "MLmodel"
+META = "registered_model_meta"
+"""Where MLflow itself writes, into a folder that it downloads, which registered version it is."""
 
 FLAVOURS = {
     "sklearn": "pickled_model",
@@ -37,6 +39,7 @@ FLAVOURS = {
 TORCH_FILES = ("model.pt2", "model.pt", "model.pth")
 SEXAGESIMAL = re.compile(rb"\d(?::[0-5]?\d){20}")
 MAX_DOCUMENT = 4 * 1024 * 1024
+MAX_META = 4 * 1024
 MAX_EXAMPLE = 16 * 1024 * 1024
 
 
@@ -44,7 +47,8 @@ def read(folder: Path) -> Artifact:
     """The artifact of the folder's native flavour.
 
     ``Artifact.mlmodel`` is the parsed document; when the folder holds a JSON input example, its
-    content is there under the key ``input_example``.
+    content is there under the key ``input_example``, and ``registered`` says which version of a
+    registered model it was downloaded as: ``NAME/VERSION`` or ``NAME/VERSION@ALIAS``.
 
     Raises:
         shipway.errors.UnsupportedModelError: no native flavour that can be served.
@@ -56,6 +60,7 @@ def read(folder: Path) -> Artifact:
     path = _data_file(folder, document)
     data = read_stable(path)
     document["input_example"] = _input_example(folder, document)
+    document["registered"] = _registered(folder / META)
     return Artifact(folder.name or str(folder), data, sha256(data), mlmodel=document)
 
 
@@ -144,3 +149,16 @@ def _input_example(folder: Path, document: dict[str, Any]) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None  # An example is a convenience: a model without one is served all the same.
+
+
+def _registered(path: Path) -> str | None:
+    import yaml
+
+    try:
+        meta = yaml.safe_load(path.read_bytes()[:MAX_META])
+        name, number, alias = meta["model_name"], meta["model_version"], meta.get("alias")
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return None  # Not there, or not MLflow's: the model is served all the same.
+    if not (isinstance(name, str) and isinstance(number, str | int)):
+        return None
+    return f"{name}/{number}" + (f"@{alias}" if isinstance(alias, str) else "")
