@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import logging
 import os
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shipway.errors import Error, MissingPackageError
+from shipway.assembly import at, load_model, model_arguments, parts_of
+from shipway.errors import Error
 
 if TYPE_CHECKING:
     from shipway.conversion.proof import Converted
-    from shipway.conversion.shelf import Shelf
     from shipway.loadtest.course import Plan, Progress
     from shipway.loadtest.report import Report
     from shipway.loadtest.target import Target
     from shipway.model.report import CheckReport
-    from shipway.model.spec import Artifact, ModelSpec
-    from shipway.ports import Feed, ModelSource, Runtime, Trial
-    from shipway.runtimes.answering import ModelRuntime
-    from shipway.serving.following import Follower
+    from shipway.model.spec import ModelSpec
     from shipway.serving.hooks import Hooks
-    from shipway.serving.metrics import Metrics
-    from shipway.serving.server import Lifespan, Parts
-    from shipway.serving.slot import ModelSlot
     from shipway.settings import Settings
-    from shipway.stores.registered_model import RegisteredModel
 
 __all__ = [
     "application",
@@ -42,19 +31,6 @@ __all__ = [
     "load_model",
     "serve",
 ]
-
-
-def load_model(artifact: Artifact, settings: Settings) -> ModelRuntime:
-    """The model in these bytes, ready to answer rows.
-
-    Raises:
-        shipway.errors.ModelError: it cannot be used; the message says why.
-    """
-    from shipway import runtimes
-
-    return runtimes.load(
-        artifact, policy=settings.model.policy, threads=1, declared=settings.signature
-    )
 
 
 def check_model(settings: Settings) -> CheckReport:
@@ -107,7 +83,7 @@ def convert(
     arguments = ["--tolerance", repr(tolerance)]
     if sample is not None:
         arguments += ["--sample", str(sample)]
-    arguments += _model_arguments(settings)
+    arguments += model_arguments(settings)
     kept = convert_apart(Conversion(arguments, timeout=timeout))
     if kept.document["equal"]:
         keep(target, kept.data, kept.report)
@@ -160,7 +136,7 @@ def application(
 
     logs.configure(settings.log)
     metrics_directory.share_with_siblings()
-    parts, began = _parts(settings, hooks)
+    parts, began = parts_of(settings, hooks)
 
     def answering(spec: ModelSpec) -> None:
         began(spec)
@@ -185,7 +161,7 @@ def serve(settings: Settings, *, ready: Callable[[str, ModelSpec], None]) -> Non
         several = settings.serve.workers > 1
         run = workers.supervise if several else server.run
         with metrics_directory.shared_with_children() if several else contextlib.nullcontext():
-            parts, began = _parts(settings)
+            parts, began = parts_of(settings)
 
             def answering(spec: ModelSpec) -> None:
                 ready(url, spec)
@@ -194,155 +170,11 @@ def serve(settings: Settings, *, ready: Callable[[str, ModelSpec], None]) -> Non
             run(parts, listener, answering)
 
 
-def _parts(
-    settings: Settings, hooks: Hooks | None = None
-) -> tuple[Parts, Callable[[ModelSpec], None]]:
-    """The parts of a server, and what is to be told once it answers."""
-    from shipway.runtimes.trial import SubprocessTrial
-    from shipway.serving.app import build_app
-    from shipway.serving.metrics import Metrics
-    from shipway.serving.server import Parts
-    from shipway.stores.location import locate
-    from shipway.stores.registered_model import RegisteredModel
-
-    metrics = Metrics()
-    source = locate(settings.model.path, settings.mlflow)
-    here = _at(settings, source.path)
-    shelf = _shelf(here)
-    follower = None
-    if isinstance(source, RegisteredModel):
-        follower = _follower(settings, source, metrics)
-
-    def try_out() -> Trial:
-        arguments = _model_arguments(here)
-        return SubprocessTrial(arguments, timeout=settings.reload.timeout, clock=time)
-
-    def app(slot: ModelSlot, lifespan: Lifespan) -> Any:
-        return build_app(
-            slot,
-            settings.api,
-            metrics=metrics,
-            hooks=hooks,
-            lifespan=lifespan,
-            model_version=settings.model.version,
-            batching=settings.batching,
-        )
-
-    parts = Parts(
-        source=source,
-        load=lambda artifact: _load_fastest(artifact, settings, shelf),
-        try_out=try_out,
-        app=app,
-        metrics=metrics,
-        version=settings.model.version,
-        server=settings.serve,
-        reload=settings.reload,
-        clock=time,
-        end=_end,
-        improve=_improver(here, source, shelf),
-        swapped=follower.swapped if follower else lambda _: None,
-    )
-    return parts, follower.begin if follower else lambda _: None
-
-
-def _follower(settings: Settings, source: RegisteredModel, metrics: Metrics) -> Follower:
-    import socket
-
-    from shipway.serving.following import Follower, Reach
-    from shipway.stores.location import registry
-
-    where = f"{socket.gethostname()}.{settings.serve.port}"
-
-    def note(name: str, number: str, text: str) -> None:
-        registry(settings.mlflow).tag(name, number, f"shipway.serving.{where}", text)
-
-    return Follower(
-        source.refresh,
-        note if settings.mlflow.record else None,
-        Reach(metrics.registry),
-        where=where,
-        interval=settings.mlflow.interval if settings.reload.enabled else None,
-    )
-
-
-def _at(settings: Settings, path: Path) -> Settings:
-    return replace(settings, model=replace(settings.model, path=str(path)))
-
-
 def _brought(settings: Settings) -> Settings:
     """With the model at a path: one in a registry is downloaded."""
     from shipway.stores.location import bring
 
-    return _at(settings, bring(settings.model.path, settings.mlflow))
-
-
-def _shelf(settings: Settings) -> Shelf | None:
-    if settings.convert.mode == "off":
-        return None
-    import msgspec
-
-    from shipway.conversion.shelf import Shelf
-    from shipway.conversion.versions import versions
-
-    declared = msgspec.json.encode(settings.signature).decode()
-    return Shelf(
-        Path(settings.model.path),
-        Path(settings.convert.folder),
-        depends={"declared": declared, **versions()},
-    )
-
-
-def _load_fastest(artifact: Artifact, settings: Settings, shelf: Shelf | None) -> Runtime:
-    """The model's proven converted file under the model's name, or else the model itself."""
-    found = shelf.find(artifact.digest) if shelf else None
-    if shelf is None or found is None:
-        return load_model(artifact, settings)
-    from shipway.model.formats import detect
-
-    try:
-        converted = load_model(found.artifact, settings)
-        spec = replace(
-            converted.spec,
-            format=detect(artifact.data, artifact.name),
-            framework=found.framework,
-            digest=artifact.digest,
-            size=artifact.size,
-            registered=artifact.registered,
-            converted=found.artifact.digest,
-        )
-    except Error as error:
-        name = found.artifact.name
-        shelf.tell(
-            f"{name} cannot be used, the model itself is served: {error.message}", error.hint
-        )
-        return load_model(artifact, settings)
-    return replace(converted, spec=spec)
-
-
-def _improver(
-    settings: Settings, source: ModelSource, shelf: Shelf | None
-) -> Callable[[Callable[[], ModelSpec]], Feed] | None:
-    if shelf is None or settings.convert.mode != "auto":
-        return None
-    from shipway.conversion.apart import Conversion
-    from shipway.conversion.background import Background
-
-    def begin() -> Conversion:
-        if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime")):
-            raise MissingPackageError(
-                "the converters are not installed", "pip install 'shipway[convert]'"
-            )
-        arguments = _model_arguments(settings)
-        return Conversion(arguments, timeout=settings.convert.timeout, niceness=10)
-
-    return lambda current: Background(shelf, source, begin, current=current, clock=time)
-
-
-def _model_arguments(settings: Settings) -> list[str]:
-    """The model and what it may do, for a command of ours in another process."""
-    allowed = [word for name in settings.model.allow for word in ("--allow", name)]
-    trusted = [word for digest in settings.model.trust for word in ("--trust", digest)]
-    return [*allowed, *trusted, "--", settings.model.path]
+    return at(settings, bring(settings.model.path, settings.mlflow))
 
 
 def bench_server(
@@ -389,13 +221,8 @@ def bench_model(
     # A conversion in the background would be measured along with it.
     mode = "off" if settings.convert.mode == "off" else "found"
     environ = os.environ | {"SHIPWAY_CONVERT_MODE": mode}
-    with serving([*workers, *_model_arguments(settings)], environ=environ) as target:
+    with serving([*workers, *model_arguments(settings)], environ=environ) as target:
         return bench_server(target, plan, body=body, rows=rows, progress=progress)
-
-
-def _end(code: int) -> None:
-    logging.shutdown()
-    os._exit(code)
 
 
 def _reachable(host: str) -> str:
