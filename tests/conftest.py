@@ -12,7 +12,7 @@ import subprocess
 from functools import cache
 
 import pytest
-from tests.tracking import Tracking, running
+from tests.tracking import Tracking
 
 REQUIRED = frozenset(filter(None, os.environ.get("SHIPWAY_TEST_REQUIRE", "").split(",")))
 # What a developer's shell may hold and what would change what is tested.
@@ -83,5 +83,6 @@ NEEDS = {"docker": _no_docker, "registry": _no_registry, "torch": _no_torch}
 @pytest.fixture(scope="session")
 def tracking(tmp_path_factory):
     """A real MLflow tracking server, one for all tests: each uses model names of its own."""
-    with running(tmp_path_factory.mktemp("mlflow")) as url:
-        yield Tracking(url)
+    made = Tracking(tmp_path_factory.mktemp("mlflow"))
+    yield made
+    made.kill()

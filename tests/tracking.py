@@ -1,4 +1,4 @@
-"""A real ``mlflow server``, and a registry that is filled over its REST API.
+"""A real ``mlflow server``, and its registry filled over the REST API.
 
 MLflow's own client takes seconds to import: what a trained model looks like when that client
 writes it is shown once, by the example's training script.
@@ -77,22 +77,23 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-@contextlib.contextmanager
-def running(folder: Path):
-    """The address of a server."""
-    port = free_port()
-    process = start(folder, port)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        end(process)
-
-
 class Tracking:
-    """Registers files as versions of models."""
+    """A server whose models are made of the files that a test gives."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process = start(folder, self._port)
+
+    def kill(self) -> None:
+        """End it at once."""
+        end(self._process)
+
+    def revive(self) -> None:
+        """Start it again at the same address, with all that it knew."""
+        if self._process.poll() is not None:
+            self._process = start(self._folder, self._port)
 
     def add(self, name: str, files: dict[str, bytes]) -> str:
         """A new version made of these files; its number."""
