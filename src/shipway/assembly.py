@@ -78,6 +78,7 @@ def parts_of(
             lifespan=lifespan,
             model_version=settings.model.version,
             batching=settings.batching,
+            cache=settings.cache,
         )
 
     parts = Parts(

@@ -24,6 +24,7 @@ from shipway.model.spec import TrustPolicy
 from shipway.serving.options import (
     ApiOptions,
     BatchingOptions,
+    CacheOptions,
     ConvertOptions,
     LogOptions,
     ReloadOptions,
@@ -54,6 +55,7 @@ OPTIONS = {
     ("log", "level"): "--log-level",
     ("log", "format"): "--log-format",
     ("batching", "mode"): "--batching",
+    ("cache", "enabled"): "--cache",
     ("convert", "mode"): "--convert",
 }
 """Options of the command line whose name is not that of the setting alone."""
@@ -106,6 +108,7 @@ class Settings:
     signature: Declared = field(default_factory=Declared)
     api: ApiOptions = field(default_factory=ApiOptions)
     batching: BatchingOptions = field(default_factory=BatchingOptions)
+    cache: CacheOptions = field(default_factory=CacheOptions)
     convert: ConvertOptions = field(default_factory=ConvertOptions)
     serve: ServerOptions = field(default_factory=ServerOptions)
     reload: ReloadOptions = field(default_factory=ReloadOptions)

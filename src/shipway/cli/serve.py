@@ -45,6 +45,11 @@ LONGEST_BODY = 2000
     help="Whether a new file at the model's path is taken without a restart (default: yes).",
 )
 @click.option(
+    "--cache/--no-cache",
+    default=None,
+    help="Whether answers are kept for rows that come again (default: no).",
+)
+@click.option(
     "--convert/--no-convert",
     default=None,
     help="Whether a proven ONNX file may answer in the model's place (default: yes).",
@@ -60,6 +65,7 @@ def command(
     log_level: str | None,
     log_format: str | None,
     reload: bool | None,
+    cache: bool | None,
     convert: bool | None,
     allow: tuple[str, ...],
     trust: tuple[str, ...],
@@ -89,6 +95,7 @@ def command(
             "batching": {"mode": batching},
             "serve": {"host": host, "port": port, "workers": workers},
             "reload": {"enabled": reload},
+            "cache": {"enabled": cache},
             "convert": {"mode": None if convert is None else "auto" if convert else "off"},
             "log": {"level": log_level, "format": log_format},
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -16,15 +17,16 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from shipway.errors import Error, InputError, MediaTypeError, RequestError
-from shipway.model.signature import Signature
+from shipway.model.signature import Outputs, Signature
 from shipway.serving import pages
 from shipway.serving.batching import Batcher
+from shipway.serving.cache import ResponseCache
 from shipway.serving.dialects.native import encode
 from shipway.serving.hooks import CompiledHooks, Hooks, compile_hooks
 from shipway.serving.metrics import Metrics
 from shipway.serving.observe import Observe, log_problem
 from shipway.serving.openapi import describe
-from shipway.serving.options import ApiOptions, BatchingOptions
+from shipway.serving.options import ApiOptions, BatchingOptions, CacheOptions
 from shipway.serving.problems import from_fastapi, render
 from shipway.serving.shortcut import offer
 from shipway.serving.slot import Loaded, ModelSlot
@@ -47,6 +49,7 @@ def build_app(
     lifespan: Callable[[FastAPI], Any] | None = None,
     model_version: str = "",
     batching: BatchingOptions | None = None,
+    cache: CacheOptions | None = None,
 ) -> FastAPI:
     """The application that answers for the model in ``slot``, which may still be empty.
 
@@ -55,13 +58,21 @@ def build_app(
     """
     compiled = compile_hooks(hooks or Hooks())
     options = batching or BatchingOptions()
+    kept = _cache(cache, metrics) if cache and cache.enabled else None
     batcher = Batcher(
         mode=options.mode,
         most_rows=options.max_rows,
         most_waiting=options.max_waiting,
         observe=metrics.called,
+        around=kept.answer if kept is not None else None,
     )
-    slot.tell(lambda loaded: _announce(loaded, batcher, metrics))
+
+    def told(loaded: Loaded) -> None:
+        if kept is not None:
+            kept.clear()
+        _announce(loaded, batcher, metrics)
+
+    slot.tell(told)
     app = FastAPI(title=api.title, version=api.version, lifespan=lifespan)
     app.add_middleware(Observe, slot=slot, metrics=metrics, max_body=api.max_body)
     app.add_exception_handler(Error, _on_error)
@@ -76,6 +87,13 @@ def build_app(
     _add_pages(app, slot, api, metrics, model_version)
     _set_openapi(app, slot, api, compiled)
     return app
+
+
+def _cache(options: CacheOptions, metrics: Metrics) -> ResponseCache:
+    def answered(loaded: Loaded, outputs: Outputs) -> None:
+        metrics.said(loaded.signature, outputs)
+
+    return ResponseCache(options, clock=time.monotonic, count=metrics.cached, answered=answered)
 
 
 def _announce(loaded: Loaded, batcher: Batcher, metrics: Metrics) -> None:

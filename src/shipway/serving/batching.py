@@ -22,7 +22,7 @@ from shipway.errors import DeadlineError, NotReadyError, PredictionError
 from shipway.model.signature import Outputs, Rows
 from shipway.serving.slot import Loaded
 
-__all__ = ["Answered", "Batcher", "Job", "Mode"]
+__all__ = ["Answered", "Ask", "Batcher", "Job", "Mode"]
 
 Mode = Literal["auto", "inline", "thread"]
 
@@ -58,11 +58,15 @@ class Job:
     requests: int = 1
 
 
+Ask = Callable[[Job], None]
 _Came = tuple[list[Job], Answered | Exception]
 
 
 class Batcher:
-    """The one queue in front of the model."""
+    """The one queue in front of the model.
+
+    ``around`` gets each job first and hands on what the model is to answer.
+    """
 
     def __init__(
         self,
@@ -71,12 +75,14 @@ class Batcher:
         most_rows: int = 1024,
         most_waiting: int = 1024,
         observe: Callable[[Loaded, Answered, int], None] = lambda *_: None,
+        around: Callable[[Job, Ask], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._mode = mode
         self._most_rows = most_rows
         self._most_waiting = most_waiting
         self._observe = observe
+        self._around = around
         self.clock = clock
         self._queue: deque[Job] = deque()
         self._waiting = 0
@@ -95,6 +101,12 @@ class Batcher:
         Raises:
             NotReadyError: too many requests wait already.
         """
+        if self._around is not None:
+            self._around(job, self._ask)
+        else:
+            self._ask(job)
+
+    def _ask(self, job: Job) -> None:
         if not self._running and self.inline(job.loaded, len(job.rows)):
             self._deliver(_call([job], self.clock))
             return

@@ -22,6 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from shipway.model.signature import Outputs, Signature
 from shipway.model.spec import ModelSpec
 from shipway.serving.batching import Answered
+from shipway.serving.cache import CacheCount
 from shipway.serving.cost import SIZES, Cost
 from shipway.serving.dialects.native import plain_values
 from shipway.serving.slot import Loaded
@@ -91,6 +92,7 @@ class Metrics:
             registry=own,
         )
         self._rows = Counter("shipway_rows_total", "Rows the model answered.", registry=own)
+        self._define_cache(own)
         self._prediction_buckets = prediction_buckets
         self._define_model(own)
         self._children: dict[tuple[str, int], tuple[Counter, BulkHistogram]] = {}
@@ -99,6 +101,31 @@ class Metrics:
         self._stands_in = False
         self._written: tuple[int, dict[str, str]] | None = None
         self._process: int | None = None
+
+    def _define_cache(self, own: CollectorRegistry) -> None:
+        self._cache_rows = Counter(
+            "shipway_cache_rows_total",
+            "Rows looked up among the answers that are kept.",
+            ["result"],
+            registry=own,
+        )
+        for result in ("hit", "miss"):
+            self._cache_rows.labels(result)
+        self._cache_evicted = Counter(
+            "shipway_cache_evicted_total", "Answers given up for want of room.", registry=own
+        )
+        self._cache_entries = Gauge(
+            "shipway_cache_entries",
+            "Answers that are kept.",
+            multiprocess_mode="livesum",
+            registry=own,
+        )
+        self._cache_bytes = Gauge(
+            "shipway_cache_bytes",
+            "Memory that the answers take, about.",
+            multiprocess_mode="livesum",
+            registry=own,
+        )
 
     def _define_model(self, own: CollectorRegistry) -> None:
         self._info = Gauge(
@@ -217,6 +244,10 @@ class Metrics:
         """The model answered ``len(outputs.predictions)`` rows in so many seconds."""
         self._model_latency.observe_one(seconds)
         self._rows.inc(len(outputs.predictions))
+        self.said(signature, outputs)
+
+    def said(self, signature: Signature, outputs: Outputs) -> None:
+        """Clients got these answers, whether the model gave them now or before."""
         if signature.task == "classifier":
             if self._counted is None or self._counted[0] is not signature:
                 self._counted = signature, ClassCounts(self._classes, signature.classes or ())
@@ -225,6 +256,14 @@ class Metrics:
             self._values.observe_many(outputs.predictions.astype(np.float64).ravel())
         if outputs.confidences is not None:
             self._confidence.observe_many(outputs.confidences)
+
+    def cached(self, count: CacheCount) -> None:
+        """Rows were looked up among the answers that are kept."""
+        self._cache_rows.labels("hit").inc(count.hits)
+        self._cache_rows.labels("miss").inc(count.misses)
+        self._cache_evicted.inc(count.evicted)
+        self._cache_entries.set(count.entries)
+        self._cache_bytes.set(count.size)
 
     def serving(self, spec: ModelSpec, version: str) -> None:
         """Name the model in service. Counts nothing: for the first one, loaded at start."""

@@ -10,6 +10,7 @@ from msgspec import Meta
 __all__ = [
     "ApiOptions",
     "BatchingOptions",
+    "CacheOptions",
     "ConvertOptions",
     "LogOptions",
     "ReloadOptions",
@@ -41,6 +42,19 @@ class BatchingOptions:
     """Requests that may wait for the model; one more is answered 503."""
     timeout: Annotated[float, Meta(gt=0, le=3600)] = 30.0
     """Seconds after which an answer is not computed any more; X-Request-Timeout may say less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheOptions:
+    """Answers that are kept in each process, for rows that come again."""
+
+    enabled: bool = False
+    max_entries: Annotated[int, Meta(ge=1)] = 100_000
+    """Rows whose answers are kept; what was not asked for longest goes first."""
+    max_bytes: Annotated[int, Meta(ge=1)] = 64 * 1024 * 1024
+    """Memory that they may take, about."""
+    ttl: Annotated[float, Meta(gt=0, le=31_536_000)] = 300.0
+    """Seconds for which an answer is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from shipway.serving.app import build_app
 from shipway.serving.dialects.native import compile_decoder, decode_value, encode
 from shipway.serving.dialects.strict_json import parse
 from shipway.serving.metrics import Metrics
-from shipway.serving.options import ApiOptions
+from shipway.serving.options import ApiOptions, CacheOptions
 from shipway.serving.slot import ModelSlot
 from shipway.testing import FixedRuntime
 
@@ -115,16 +115,22 @@ anything = st.binary(max_size=60) | values.map(json.dumps).map(str.encode) | mut
 
 
 @cache
-def application(kind):
+def application(kind, *, cached=False):
     signature = SIGNATURES[kind]
 
     def answer(given_rows):
         if signature.classes:
-            return Outputs(np.array(["yes"] * len(given_rows)), np.ones(len(given_rows)))
+            long = [row[1] if len(row[1]) > 3 else "no" for row in given_rows]
+            return Outputs(np.array(long), np.linspace(0.5, 1, len(given_rows)) * 0 + 1 / 3)
         return np.asarray(given_rows, dtype=float)[:, 0]
 
     slot = ModelSlot(FixedRuntime(signature, answer))
-    return build_app(slot, ApiOptions(max_rows=3, max_body=10_000), metrics=Metrics())
+    return build_app(
+        slot,
+        ApiOptions(max_rows=3, max_body=10_000),
+        metrics=Metrics(),
+        cache=CacheOptions(enabled=cached, max_entries=7),
+    )
 
 
 def talk(app, body):
@@ -170,6 +176,13 @@ def test_no_body_is_answered_with_a_server_error(case):
         assert set(found) in ({"prediction", "confidence"}, {"predictions", "confidences"})
     else:
         assert all({"type", "loc", "msg", "input"} == set(item) for item in found["detail"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(cases(), min_size=1, max_size=6))
+def test_answers_that_are_kept_are_the_same_bytes(several):
+    for kind, body in [*several, *several]:
+        assert talk(application(kind, cached=True), body) == talk(application(kind), body)
 
 
 def exact(signature, body):

@@ -14,7 +14,7 @@ from shipway.errors import InputError, Issue
 from shipway.model.signature import Outputs
 from shipway.serving.app import build_app
 from shipway.serving.metrics import Metrics
-from shipway.serving.options import ApiOptions
+from shipway.serving.options import ApiOptions, CacheOptions
 from shipway.serving.slot import ModelSlot
 from shipway.testing import FixedRuntime
 from shipway.testing.runtime import numbers
@@ -31,9 +31,9 @@ def make_app(function=answer, **options):
     return build_app(slot, ApiOptions(max_rows=4, max_body=2000), metrics=Metrics(), **options)
 
 
-@pytest.fixture(scope="module")
-def app():
-    return make_app()
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "cached"])
+def app(request):
+    return make_app(cache=CacheOptions(enabled=request.param))
 
 
 def request(body, *fields, line=b"POST /predict HTTP/1.1", length=None):
