@@ -58,17 +58,20 @@ def environ():
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("SHIPWAY_", "MODEL_", "LOG_LEVEL", "PYTEST", "PYTHON"))
+        if not name.startswith(("SHIPWAY_", "MLFLOW_", "MODEL_", "LOG_LEVEL", "PYTEST", "PYTHON"))
     }
-    return kept | {"PATH": f"{sys.prefix}/bin:{kept['PATH']}", "NO_COLOR": "1"}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return kept | quiet | {"PATH": f"{sys.prefix}/bin:{kept['PATH']}", "NO_COLOR": "1"}
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if SHOWN[path]], ids=str)
 def test_a_document_shows_what_happens(path, checkout):
     document = [block for block in SHOWN[path] if "docker" not in block.words]
     if any("server" in block.words for block in document):
         wait_until_free(PORT)
-    console.run(document, checkout, environ())
+    # A tracking server makes its tables for twenty seconds, on a machine with nothing else to do.
+    console.run(document, checkout, environ(), timeout=240)
 
 
 @pytest.mark.docker
