@@ -27,6 +27,7 @@ Debian.
 
 Absolute numbers differ from machine to machine; the ratios within one run are what counts. Each
 ratio is taken to the hand-written server in the same round, then the median over the rounds.
+[Performance](performance.md) tells where the time of a request goes.
 """
 
 HOW = """## How it was measured
