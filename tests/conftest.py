@@ -68,16 +68,27 @@ def _no_docker():
     return "" if asked.returncode == 0 else "no Docker Engine answers"
 
 
-def _no_registry():
-    return "" if shutil.which("docker-registry") else "no docker-registry program"
-
-
 @cache
 def _no_torch():
     return "" if importlib.util.find_spec("torch") else "PyTorch is not installed"
 
 
-NEEDS = {"docker": _no_docker, "registry": _no_registry, "torch": _no_torch}
+def _no_program(name):
+    def missing():
+        path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+        return "" if shutil.which(name, path=path) else f"no {name} program"
+
+    return missing
+
+
+NEEDS = {
+    "docker": _no_docker,
+    "haproxy": _no_program("haproxy"),
+    "nginx": _no_program("nginx"),
+    "registry": _no_program("docker-registry"),
+    "torch": _no_torch,
+    "wrk": _no_program("wrk"),
+}
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def test_it_counts_what_the_server_counts(folder, workers):
         assert live.stop() == 0
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="no wrk program")
+@pytest.mark.wrk
 def test_wrk_is_used_where_there_is_one(folder):
     with started((*SERVE, "model.pkl"), folder) as live:
         live.wait_ready()

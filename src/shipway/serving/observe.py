@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shipway.errors import BodyTooLargeError, Error
 from shipway.serving import logs
+from shipway.serving.host import check_host
 from shipway.serving.metrics import Metrics
 from shipway.serving.problems import Problem, internal, render, row_for
 from shipway.serving.slot import ModelSlot
@@ -133,6 +134,7 @@ class Observe:
             await send(message)
 
         try:
+            check_host(scope["http_version"], scope["headers"])
             await self._app(scope, limited, observed)
         except ClientDisconnect:
             return

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import httptools
 
+from shipway.serving.host import valid_host
+
 __all__ = ["END", "Head", "judge", "remember"]
 
 END = b"\r\n\r\n"
@@ -98,6 +100,8 @@ def _facts(fields: list[tuple[bytes, bytes]]) -> Head | None:
         if name in NOT_PLAIN or (name in ONCE and name in seen):
             return None
         seen[name] = value
+    if not valid_host(seen.get(b"host", b"?")):
+        return None
     if (
         seen.get(b"connection", b"keep-alive").lower() != b"keep-alive"
         or seen.get(b"content-type", b"").lower() not in JSON

@@ -143,7 +143,7 @@ def talk(app, body):
         "raw_path": b"/predict",
         "query_string": b"",
         "root_path": "",
-        "headers": [(b"content-type", b"application/json")],
+        "headers": [(b"host", b"model.test"), (b"content-type", b"application/json")],
         "client": None,
         "server": None,
     }
