@@ -84,8 +84,12 @@ def test_a_promoted_version_takes_over_while_requests_go_on(tracking, champion, 
         until(lambda: notes(tracking, champion, "2"), "a note of the swap")
         facts = notes(tracking, champion, "2")["swap"]
         assert facts["digest"] == live.digest() == sha256(model(2))
+        # The very same bytes under another number are another version all the same.
+        tracking.point(champion, "champion", tracking.add_pickle(champion, model(2)))
+        until(lambda: served(live, champion) == [3], "version 3 on /metrics")
+        until(lambda: "swap" in notes(tracking, champion, "3"), "a note of that swap")
         page = httpx.get(live.url, timeout=30).json()
-        assert page["model_version"] == f"{champion}/2@champion"
+        assert page["model_version"] == f"{champion}/3@champion"
         assert live.stop() == 0
 
 

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 from shipway.model.signature import Signature
 
-__all__ = ["Artifact", "Candidate", "Format", "ModelSpec", "TrustPolicy", "sha256"]
+__all__ = ["Artifact", "Candidate", "Format", "Identity", "ModelSpec", "TrustPolicy", "sha256"]
+
+Identity = tuple[str, str | None]
+"""A model's digest, and what a registry calls it."""
 
 
 class Format(StrEnum):
@@ -56,6 +59,11 @@ class Artifact:
         found = (self.mlmodel or {}).get("registered")
         return found if isinstance(found, str) else None
 
+    @property
+    def identity(self) -> Identity:
+        """Equal for the same bytes under the same name in a registry."""
+        return self.digest, self.registered
+
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
@@ -86,6 +94,11 @@ class ModelSpec:
     """Which version of a registered model it is; None: it came as a file."""
     converted: str | None = None
     """Digest of the converted file that answers in its place; None: the model itself answers."""
+
+    @property
+    def identity(self) -> Identity:
+        """As Artifact.identity: two versions may be registered with the very same bytes."""
+        return self.digest, self.registered
 
 
 class Candidate(NamedTuple):

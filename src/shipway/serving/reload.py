@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from shipway.errors import Error
 from shipway.model.signature import Signature
-from shipway.model.spec import Artifact, Candidate, ModelSpec
+from shipway.model.spec import Artifact, Candidate, Identity, ModelSpec
 from shipway.ports import Clock, Feed, ModelSource, Runtime, Trial
 from shipway.serving.slot import ModelSlot
 
@@ -79,7 +79,7 @@ class Taker:
 
     def __call__(self, artifact: Artifact) -> None:
         """Take this model; when it cannot be taken, say so and keep the old one."""
-        again = artifact.digest == self.slot.current.spec.digest
+        again = artifact.identity == self.slot.current.spec.identity
         try:
             runtime = warm(self.load(artifact))
             if again and runtime.spec.converted is None:
@@ -105,7 +105,7 @@ class Watcher:
     """A ports.Feed: decides which file is to be taken next.
 
     ``seen`` is the fingerprint from before the model in service was read, ``current`` says that
-    model's digest, ``fits`` raises when a signature does not fit the one in service.
+    model's identity, ``fits`` raises when a signature does not fit the one in service.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Watcher:
         source: ModelSource,
         try_out: Callable[[], Trial],
         *,
-        current: Callable[[], str],
+        current: Callable[[], Identity],
         fits: Callable[[Signature], None],
         refused: Callable[[Error], None],
         clock: Clock,
@@ -160,7 +160,7 @@ class Watcher:
         self._settled = found
         try:
             artifact = self._source.read()
-            if artifact.digest == self._current():
+            if artifact.identity == self._current():
                 return
             logger.info(
                 "A new model file is being tried out",
@@ -179,7 +179,7 @@ class Watcher:
             if spec is None:
                 return None
             self._tried = None
-            if spec.digest != artifact.digest:
+            if spec.identity != artifact.identity:
                 # The file was replaced between our reading and the trial's: look afresh.
                 self._settled = None
                 return None

@@ -89,7 +89,7 @@ def _watcher(parts: Parts, seen: str | None, current: Callable[[], ModelSpec]) -
     return Watcher(
         parts.source,
         parts.try_out,
-        current=lambda: current().digest,
+        current=lambda: current().identity,
         fits=lambda new: require_same_features(current().signature, new),
         refused=Refusals(parts.metrics.refused),
         clock=parts.clock,

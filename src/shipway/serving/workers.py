@@ -292,7 +292,7 @@ class _Supervisor:
                 self._pass_on(found)
 
     def _pass_on(self, found: Candidate) -> None:
-        again = found.spec.digest == self._spec.digest
+        again = found.spec.identity == self._spec.identity
         self._newest, self._spec = found
         self._runtime = None
         logger.info(

@@ -15,10 +15,16 @@ class MemorySource:
         self._data = data
         self._name = name
         self._generation = 0
+        self._registered: str | None = None
 
     def replace(self, data: bytes | None) -> None:
         """Put another file in place, or take it away; equal bytes are a new file all the same."""
         self._data = data
+        self._generation += 1
+
+    def register(self, name: str) -> None:
+        """Say that the file is this version of a registered model: ``NAME/VERSION``."""
+        self._registered = name
         self._generation += 1
 
     def fingerprint(self) -> str | None:
@@ -29,4 +35,5 @@ class MemorySource:
         """The bytes."""
         if self._data is None:
             raise ModelNotFoundError(f"There is no model {self._name}")
-        return Artifact(self._name, self._data, sha256(self._data))
+        facts = {"registered": self._registered} if self._registered else None
+        return Artifact(self._name, self._data, sha256(self._data), mlmodel=facts)

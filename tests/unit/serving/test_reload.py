@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -52,7 +53,7 @@ class World:
         self.watcher = Watcher(
             self.source,
             self.try_out,
-            current=lambda: self.current.digest,
+            current=lambda: self.current.identity,
             fits=lambda new: require_same_features(self.current.signature, new),
             refused=self.refused.append,
             clock=self.clock,
@@ -87,6 +88,15 @@ def test_a_new_file_is_taken_once_it_holds_still(world):
     world.source.replace(b"two")
     assert world.looks(1) == []
     assert world.looks(1) == [b"two"]
+    assert world.looks(5) == []
+
+
+def test_the_same_bytes_as_another_version_are_taken(world):
+    world.source.register("iris/2")
+    spec = replace(world.current, registered="iris/2")
+    world.outcomes[world.source.read().data] = FakeTrial(spec)
+    assert world.looks(2) == [world.source.read().data]
+    assert world.current.registered == "iris/2"
     assert world.looks(5) == []
 
 
