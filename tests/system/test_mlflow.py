@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import uuid
 
@@ -111,6 +114,18 @@ def test_a_project_refuses_a_hostile_version_and_takes_the_next_one(tracking, ch
         assert notes(tracking, champion, hostile) == {}
         until(lambda: "swap" in notes(tracking, champion, "3"), "a note of the swap")
         assert list(tmp_path.rglob("owned")) == []
+
+
+def test_a_registered_model_is_converted_under_its_own_name(tracking, champion, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "shipway", "convert", f"models:/{champion}/1", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, **environ(tracking)},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["original_digest"] == sha256(model(1))
+    assert (tmp_path / f"{champion}.onnx").is_file()
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ class Reach:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        # The first model came from it; when it did not, the first look says so.
+        self._up.set(1)
         self._told = ""
 
     def well(self) -> None:
@@ -122,12 +124,14 @@ class Follower:
         self._events.put((name, rest.partition("@")[0], json.dumps(facts)))
 
     def _run(self) -> None:
+        due = self.step if self._interval is None else self._look
         while True:
             try:
-                self.step()
+                due()
             except Exception:
                 # A mistake in here must not end the following for good without a word.
                 logger.exception("The model registry could not be asked")
+            due = self.step
 
     def step(self) -> None:
         """Wait for something to write, or until it is time to look; then do that."""

@@ -85,6 +85,10 @@ def test_a_registry_that_is_away_is_told_once_and_so_is_its_return(world, caplog
     ]
 
 
+def test_before_it_is_asked_the_registry_counts_as_up(world):
+    assert world.up() == 1.0
+
+
 def test_an_alias_that_was_removed_is_told_once_and_the_registry_is_up(world, caplog):
     world.trouble = ModelNotFoundError("There is no alias", "Give one.")
     for _ in range(3):
