@@ -20,6 +20,7 @@
     ├── InputError                     the rows of a request do not fit the model's signature
     ├── RequestError                   a request is refused before its rows are read
     │   ├── BodyTooLargeError
+    │   ├── SlowRequestError
     │   └── MediaTypeError
     ├── NotReadyError                  no answer now: loading, draining or too much to do
     │   └── DeadlineError              the answer would come later than the client waits
@@ -61,6 +62,7 @@ __all__ = [
     "ProjectExistsError",
     "RequestError",
     "SettingError",
+    "SlowRequestError",
     "TrackingError",
     "UnknownFormatError",
     "UnreachableError",
@@ -171,6 +173,10 @@ class RequestError(Error):
 
 class BodyTooLargeError(RequestError):
     """The body is larger than the limit."""
+
+
+class SlowRequestError(RequestError):
+    """A request did not arrive in time."""
 
 
 class MediaTypeError(RequestError):

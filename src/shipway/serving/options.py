@@ -77,6 +77,8 @@ class ServerOptions:
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     """0 takes a free one."""
     workers: Annotated[int, Meta(ge=1, le=512)] = 1
+    arrival: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    """Seconds in which a request, head and body, has to arrive; then 408."""
     drain: Annotated[float, Meta(ge=0, le=3600)] = 0.5
     """Seconds between readiness turning 503 and the listening socket closing."""
     grace: Annotated[float, Meta(ge=0, le=3600)] = 8.0

@@ -18,6 +18,7 @@ from shipway.errors import (
     NotReadyError,
     PredictionError,
     RequestError,
+    SlowRequestError,
 )
 
 __all__ = ["TABLE", "Problem", "Row", "from_fastapi", "internal", "render", "row_for"]
@@ -42,6 +43,7 @@ class Row:
 TABLE: dict[type[Error], Row] = {
     InputError: Row(422, "The rows do not fit the model; each issue is listed"),
     BodyTooLargeError: Row(413, "The request body is larger than the limit"),
+    SlowRequestError: Row(408, "The request did not arrive in time"),
     MediaTypeError: Row(415, "The request body is not JSON"),
     RequestError: Row(400, "The request cannot be read"),
     NotReadyError: Row(503, "The model is loading, or too many requests wait", retry_after=1),

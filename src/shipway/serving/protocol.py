@@ -19,11 +19,11 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
-    HttpToolsProtocol,
     RequestResponseCycle,
 )
 
 from shipway.serving.plain import END
+from shipway.serving.slow import WatchedProtocol
 from shipway.serving.turn import Turn
 
 __all__ = ["protocol_class"]
@@ -32,12 +32,12 @@ HELD = 64 * 1024
 """Bytes that may pile up behind a request before the connection is not read any more."""
 
 
-def protocol_class(turn: Turn) -> type[HttpToolsProtocol]:
+def protocol_class(turn: Turn) -> type[WatchedProtocol]:
     """The class that uvicorn takes as its HTTP protocol, for the application behind ``turn``."""
     return type("PredictProtocol", (_PredictProtocol,), {"turn": turn, "leads": {}})
 
 
-class _PredictProtocol(HttpToolsProtocol):
+class _PredictProtocol(WatchedProtocol):
     turn: ClassVar[Turn]
     leads: ClassVar[dict[int, Any]]
 
@@ -45,10 +45,8 @@ class _PredictProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self.waiting = False
         """A plain request is with the turn."""
-        self._between = True
         self._held = b""
         self._last = False
-        self._answered_at = 0.0
 
     @property
     def busy(self) -> bool:
@@ -85,23 +83,21 @@ class _PredictProtocol(HttpToolsProtocol):
 
     def _is_between(self) -> bool:
         return (
-            self._between
-            and _complete(self.cycle)
-            and not self.flow.write_paused
-            and self.turn.open
+            self.between and _complete(self.cycle) and not self.flow.write_paused and self.turn.open
         )
 
     def _hold(self, data: bytes) -> None:
         self._held = data
         self._unset_keepalive_if_required()
 
-    def on_message_begin(self) -> None:
-        self._between = False
-        super().on_message_begin()
+    @property
+    def arriving(self) -> bool:
+        return not self.waiting and (bool(self._held) or super().arriving)
 
-    def on_message_complete(self) -> None:
-        self._between = True
-        super().on_message_complete()
+    def time_out(self, seconds: float) -> None:
+        # What is held was not given to uvicorn's parser, which would know that it has begun.
+        self.between = self.between and not self._held
+        super().time_out(seconds)
 
     # Bytes out -----------------------------------------------------------------------------
 
@@ -117,7 +113,7 @@ class _PredictProtocol(HttpToolsProtocol):
             return
         # Moving a timer for each answer costs as much as reading the request: this one is armed
         # once and looks at the time when it fires.
-        self._answered_at = self.loop.time()
+        self.answered_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._arm(self.timeout_keep_alive)
         if self._held:
@@ -154,7 +150,7 @@ class _PredictProtocol(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None
-        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        left = self.answered_at + self.timeout_keep_alive - self.loop.time()
         if self.busy or left > 0:
             self._arm(max(left, 1.0))
         else:

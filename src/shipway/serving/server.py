@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from shipway.serving.metrics import Metrics
 from shipway.serving.options import ReloadOptions, ServerOptions
 from shipway.serving.reload import Refusals, Taker, Watcher, follow, warm
 from shipway.serving.slot import ModelSlot, require_same_features
+from shipway.serving.slow import send_away
 
 __all__ = [
     "Lifespan",
@@ -169,11 +171,16 @@ def lifespan(
         parts.metrics.start()
         server = running_server()
         leave: Callable[[], None] = slot.drain
+        watch: asyncio.Task[None] | None = None
         if server is not None:
             drain = Drain(server, parts.server, begin=slot.drain, end=parts.end, sole=sole)
             drain.install()
             leave = drain.request
             shortcut.install(server, app)
+            connections = server.server_state.connections
+            watch = asyncio.create_task(
+                send_away(connections, parts.server.arrival, time.monotonic)
+            )
         # A daemon: a model that takes minutes to load must not keep a stopped server alive.
         thread = threading.Thread(target=work, args=(stop, leave), name="models", daemon=True)
         thread.start()
@@ -182,6 +189,8 @@ def lifespan(
         finally:
             slot.drain()
             stop.set()
+            if watch is not None:
+                watch.cancel()
             # Lets a trial that is under way be ended; it is not waited for longer than that.
             await asyncio.to_thread(thread.join, 0.5)
 

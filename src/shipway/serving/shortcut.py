@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shipway.serving.protocol import protocol_class
+from shipway.serving.slow import WatchedProtocol
 from shipway.serving.turn import Turn
 
 __all__ = ["install", "offer"]
@@ -35,7 +36,10 @@ def install(server: uvicorn.Server, app: Any) -> None:
     """Let new connections of this server take the hot path, where ``app`` allows it."""
     offered = getattr(app.state, "shortcut", None)
     config = server.config
-    if offered is None or config.http_protocol_class is not HttpToolsProtocol:
+    if config.http_protocol_class is not HttpToolsProtocol:
+        return
+    config.http_protocol_class = WatchedProtocol
+    if offered is None:
         return
     turn, endpoint, middleware = offered
     why = _server_wants(config) or _why_not(

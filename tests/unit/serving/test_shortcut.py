@@ -15,6 +15,7 @@ from shipway.serving.metrics import Metrics
 from shipway.serving.options import ApiOptions
 from shipway.serving.shortcut import install
 from shipway.serving.slot import ModelSlot
+from shipway.serving.slow import WatchedProtocol
 from shipway.testing import FixedRuntime, numbers
 
 
@@ -35,7 +36,7 @@ def installed(app, *, outer=None, **config):
 def test_our_own_application_takes_it(config):
     kind = installed(make(), **config)
     assert issubclass(kind, HttpToolsProtocol)
-    assert kind is not HttpToolsProtocol
+    assert kind is not WatchedProtocol
 
 
 def test_each_application_has_its_own():
@@ -89,17 +90,17 @@ def mounted():
 def test_a_project_that_changes_the_way_keeps_its_say(change, why, caplog):
     caplog.set_level(logging.INFO)
     app, outer = change()
-    assert installed(app, outer=outer) is HttpToolsProtocol
+    assert installed(app, outer=outer) is WatchedProtocol
     assert f"Every request takes the full way: {why}" in caplog.text
 
 
 @pytest.mark.parametrize("config", [{"limit_concurrency": 5}, {"root_path": "/models/one"}])
 def test_what_uvicorn_is_told_keeps_its_say(config):
-    assert installed(make(), **config) is HttpToolsProtocol
+    assert installed(make(), **config) is WatchedProtocol
 
 
 def test_hooks_keep_their_say():
-    assert installed(make(hooks=Hooks(after=lambda prediction: prediction))) is HttpToolsProtocol
+    assert installed(make(hooks=Hooks(after=lambda prediction: prediction))) is WatchedProtocol
 
 
 def test_another_parser_stays():
@@ -107,4 +108,4 @@ def test_another_parser_stays():
 
 
 def test_an_application_that_offers_nothing_stays():
-    assert installed(FastAPI()) is HttpToolsProtocol
+    assert installed(FastAPI()) is WatchedProtocol
