@@ -20,6 +20,7 @@
     ├── InputError                     the rows of a request do not fit the model's signature
     ├── RequestError                   a request is refused before its rows are read
     │   ├── BodyTooLargeError
+    │   ├── HeadTooLargeError
     │   ├── SlowRequestError
     │   └── MediaTypeError
     ├── NotReadyError                  no answer now: loading, draining or too much to do
@@ -47,6 +48,7 @@ __all__ = [
     "CorruptModelError",
     "DeadlineError",
     "Error",
+    "HeadTooLargeError",
     "IncompatibleModelError",
     "InputError",
     "Issue",
@@ -173,6 +175,10 @@ class RequestError(Error):
 
 class BodyTooLargeError(RequestError):
     """The body is larger than the limit."""
+
+
+class HeadTooLargeError(RequestError):
+    """The request's header fields are larger than the limit."""
 
 
 class SlowRequestError(RequestError):

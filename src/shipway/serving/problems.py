@@ -12,6 +12,7 @@ import msgspec
 from shipway.errors import (
     BodyTooLargeError,
     Error,
+    HeadTooLargeError,
     InputError,
     Issue,
     MediaTypeError,
@@ -43,6 +44,7 @@ class Row:
 TABLE: dict[type[Error], Row] = {
     InputError: Row(422, "The rows do not fit the model; each issue is listed"),
     BodyTooLargeError: Row(413, "The request body is larger than the limit"),
+    HeadTooLargeError: Row(431, "The request's header fields are larger than the limit"),
     SlowRequestError: Row(408, "The request did not arrive in time"),
     MediaTypeError: Row(415, "The request body is not JSON"),
     RequestError: Row(400, "The request cannot be read"),

@@ -63,7 +63,7 @@ def test_it_carries_names_kinds_labels_and_examples(ask, make):
         "features": {"island": "Dream", "bill_length_mm": 39.1, "sex": ""}
     }
     responses = found["paths"]["/predict"]["post"]["responses"]
-    assert set(responses) == {"200", "408", "413", "415", "422", "500", "503"}
+    assert set(responses) == {"200", "408", "413", "415", "422", "431", "500", "503"}
 
 
 @pytest.mark.parametrize("kind", ["iris", "penguins", "diabetes"])

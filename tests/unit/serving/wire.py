@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass, field
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from shipway.serving.protocol import protocol_class
+from shipway.serving.slow import WatchedProtocol
 
 DATE = (b"date", b"Sun, 22 Nov 2026 12:00:00 GMT")
 OWN_ID = re.compile(rb"x-request-id: [0-9a-f]{32}\r\n|\"request_id\":\"[0-9a-f]{32}\"")
@@ -51,7 +51,7 @@ class Line:
         self.state.default_headers = [DATE]
         self.turn = app.state.shortcut[0]
         self.taken = 0
-        kind = protocol_class(self.turn) if hot else HttpToolsProtocol
+        kind = protocol_class(self.turn) if hot else WatchedProtocol
         config.load()
         self.protocol = kind(config, self.state, {})
         self.wire = Wire()
