@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import environments, load, models, plot, process, report, table
+from bench import environments, load, models, plot, process, report, scaling, table
 
 RESULTS = table.SCRATCH / "results.json"
 DOCS = table.ROOT / "docs"
@@ -68,6 +68,8 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     }
     results = _facts(options) | {"absent": absent, "environments": _describe(folders)}
     results |= {"servers": {one.name: _words(one) for one in servers}, "runs": []}
+    results["own_time"] = {kind: models.own_time(kind) for kind in models.KINDS}
+    results["scaling"] = []
     for turn in range(options.rounds):
         for kind in models.KINDS:
             for server in servers:
@@ -79,6 +81,10 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
                     results["runs"].append(run)
                     RESULTS.write_text(json.dumps(results, indent=1))
                     print(_line(run), flush=True)
+        if "shipway" in folders:
+            results["scaling"].append(scaling.measure(servers, folders, options.seconds))
+            RESULTS.write_text(json.dumps(results, indent=1))
+            print(f"{turn + 1} workers {results['scaling'][-1]}", flush=True)
     return results
 
 
@@ -110,6 +116,7 @@ def _measure(
             load.press(server, running.body, WARM_UP)
             full = load.press(server, running.body, seconds)
             told = {"start": running.start, "full": dataclasses.asdict(full)}
+            told["lone"] = load.lone(server, running.body)
             if full.rate > 0 and server.model:
                 half = load.press_at(server, running.body, seconds, full.rate / 2)
                 told["half"] = dataclasses.asdict(half)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
+import socket
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,15 +39,20 @@ class Load:
     """Milliseconds from a request to its answer."""
 
 
-def press(server: Server, body: str, seconds: int, *, pause: float = 0.0) -> Load:
-    """Keep 32 requests under way, each connection waiting ``pause`` seconds on average between."""
+def press(
+    server: Server, body: str, seconds: int, *, pause: float = 0.0, cores: str = str(OUR_CORE)
+) -> Load:
+    """Keep 32 requests under way, each connection waiting ``pause`` seconds on average between.
+
+    ``cores`` is where wrk runs.
+    """
     counted = wrk.press(
         f"http://127.0.0.1:{server.port}{server.path}",
         [body.encode()],
         connections=CONNECTIONS,
         seconds=seconds,
         pause=pause,
-        prefix=("taskset", "-c", str(OUR_CORE)),
+        prefix=("taskset", "-c", cores),
     )
     if counted.cut:
         raise KeyboardInterrupt
@@ -67,6 +76,26 @@ def press_at(server: Server, body: str, seconds: int, rate: float) -> Load:
     trial = press(server, body, 1, pause=cycle)
     pause = cycle - trial.mean / 1000 - LATE
     return press(server, body, seconds, pause=max(pause, cycle / 10))
+
+
+def lone(server: Server, body: str, count: int = 100) -> float:
+    """Milliseconds of a request that comes alone to an idle server: the median of some."""
+    took = []
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    with contextlib.closing(connection):
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = f"POST {server.path} HTTP/1.1\r\nHost: bench.test\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        for _ in range(count):
+            begun = time.perf_counter()
+            connection.sock.sendall((head + body).encode())
+            response = http.client.HTTPResponse(connection.sock)
+            response.begin()
+            response.read()
+            took.append(time.perf_counter() - begun)
+            time.sleep(0.005)
+    return statistics.median(took) * 1000
 
 
 def others_busy(seconds: float = 0.5) -> float:

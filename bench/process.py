@@ -48,8 +48,17 @@ def take_our_core() -> None:
 
 
 @contextlib.contextmanager
-def serving(server: Server, kind: str, model: Path | None, bin_folder: Path) -> Iterator[Running]:
+def serving(
+    server: Server,
+    kind: str,
+    model: Path | None,
+    bin_folder: Path,
+    *,
+    cores: str = str(SERVER_CORE),
+) -> Iterator[Running]:
     """Start a server, wait for its first right answer, and end all its processes afterwards.
+
+    ``cores`` is where it runs.
 
     Raises:
         FailedError: it ends, or gives another answer, or none in time.
@@ -59,7 +68,7 @@ def serving(server: Server, kind: str, model: Path | None, bin_folder: Path) -> 
     known |= {"bin": str(bin_folder), "python": str(bin_folder / "python"), "peers": str(PEERS)}
     for name, text in server.files.items():
         (work / name).write_text(_fill(text, known))
-    command = ["taskset", "-c", str(SERVER_CORE)]
+    command = ["taskset", "-c", cores]
     command += [_fill(part, known) for part in server.command]
     environ = os.environ | ONE_THREAD
     environ |= {name: _fill(value, known) for name, value in server.variables.items()}

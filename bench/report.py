@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bench import goals
 from bench.load import CALM
 from bench.models import KINDS
 from bench.summary import Line, failures, lines, others
@@ -43,6 +44,8 @@ HOW = """## How it was measured
 - Only answers with a status below 400 count as throughput; the others are counted as refused.
 - p50 and p99 are in milliseconds, as wrk sees them; at saturation 32 requests are always under way,
   so that p50 tells the rate once more. A few dozen requests a second are too few for a p99.
+- A lone request is one of a hundred that come one by one to the idle server. Two workers are
+  measured with 100 rows in a request: the load generator shares the two cores, and takes little.
 - Start is the time from the start of the process to the first right answer. Memory is the
   proportional set size of all processes of the server after the load. The size on disk is that of
   the installed packages, compiled bytecode included.
@@ -65,8 +68,29 @@ def page(results: Mapping[str, Any]) -> str:
         most=most,
         care=BUSY if busy > CALM else "",
     )
-    parts = [HEAD, facts, *(_model(results, kind) for kind in KINDS), _environments(results), how]
+    parts = [
+        HEAD,
+        facts,
+        _goals(results),
+        *(_model(results, kind) for kind in KINDS),
+        _environments(results),
+        how,
+    ]
     return "\n".join([*parts, _settings(results)])
+
+
+def _goals(results: Mapping[str, Any]) -> str:
+    rows = [
+        (goal.what, f"{goal.sign} {goal.limit:g} ×", _reached(goal), goal.verdict)
+        for goal in goals.goals(results)
+    ]
+    table = _table(("what", "goal", "reached", ""), rows)
+    note = "[Performance](performance.md#goals) tells of each goal that is missed why, in numbers."
+    return "\n".join(["## Goals", "", *table, "", note, ""])
+
+
+def _reached(goal: goals.Goal) -> str:
+    return "not measured" if goal.reached is None else f"{_number(goal.reached)} ×"
 
 
 def _model(results: Mapping[str, Any], kind: str) -> str:

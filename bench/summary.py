@@ -14,6 +14,7 @@ BASE = "handwritten"
 class Line:
     """One server with one model."""
 
+    name: str
     title: str
     own: bool
     """Ours, rather than somebody else's."""
@@ -32,6 +33,8 @@ class Line:
     """Share of the highest rate that was reached, then p50 and p99 there."""
     start: float
     memory: float
+    lone: float
+    """Milliseconds of a request that comes alone, the median."""
 
 
 def lines(results: Mapping[str, Any], kind: str) -> list[Line]:
@@ -60,6 +63,7 @@ def _line(
         if "half" in run
     ]
     return Line(
+        name=name,
         title=words["title"],
         own=name.split("-", maxsplit=1)[0] == "shipway",
         mark=not words["model"],
@@ -74,6 +78,7 @@ def _line(
         half=_medians(halves) if halves else None,
         start=middle(lambda run: run["start"]),
         memory=middle(lambda run: run["memory"]),
+        lone=middle(lambda run: run["lone"]),
     )
 
 
