@@ -102,6 +102,21 @@ def test_a_forest_that_was_trained_with_gaps_still_knows_them(model):
     assert ask(ROWS).predictions.tolist() == model.predict(ROWS).tolist()
 
 
+def test_a_forest_that_tells_gaps_from_all_else_is_loaded():
+    """Such a split has an infinite threshold, which no row may hold."""
+    rows = np.array([[np.nan], [1.0], [2.0], [np.nan]] * 10)
+    model = RandomForestClassifier(5, random_state=0).fit(rows, np.isnan(rows[:, 0]).astype(int))
+    assert any(np.isinf(tree.tree_.threshold).any() for tree in model.estimators_)
+    found = asking(model, confidence=True)(rows)
+    assert np.array_equal(found.predictions, model.predict(rows))
+
+
+def test_a_part_that_refuses_the_trial_rows_is_asked_by_itself():
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(np.eye(3), [1.0, 2.0, 3.0])
+    del model.steps[0][1].n_features_in_
+    assert len(asking(model, confidence=False)(np.eye(3)).predictions) == 3
+
+
 def test_what_a_forest_refuses_is_refused_in_its_own_words():
     model = FOREST.fit(ROWS, CLASSES)
     ask = summed(model)

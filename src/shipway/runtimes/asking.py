@@ -20,6 +20,8 @@ from shipway.runtimes.outputs import as_outputs, from_probabilities
 
 __all__ = ["asking"]
 
+Answering = Callable[[Any], Any]
+
 
 def asking(model: Any, *, confidence: bool) -> Callable[[Any], Outputs]:
     """What answers an array or a frame, with probabilities when ``confidence`` is wanted."""
@@ -31,19 +33,29 @@ def asking(model: Any, *, confidence: bool) -> Callable[[Any], Outputs]:
     if type(model).__module__.startswith("sklearn.") and isinstance(model, BaseSearchCV):
         return asking(model.best_estimator_, confidence=confidence)
     if confidence and _predicts_most_probable(model):
-        probabilities = summed(model) or model.predict_proba
+        probabilities = _tried(summed, model) or model.predict_proba
         classes = np.asarray(model.classes_)
         return lambda given: from_probabilities(probabilities(given), classes)
     if not confidence:
-        predict = summed(model) or weighed(model) or model.predict
+        predict = _tried(summed, model) or _tried(weighed, model) or model.predict
         return lambda given: as_outputs(predict(given))
-    return scored(model) or (lambda given: _both(model.predict(given), model.predict_proba(given)))
+    return _tried(scored, model) or (
+        lambda given: _both(model.predict(given), model.predict_proba(given))
+    )
 
 
 def _transforms(pipeline: Any) -> list[Callable[[Any], Any]]:
     steps = [step for _, step in pipeline.steps[:-1]]
     kept = [step for step in steps if step is not None and step != "passthrough"]
-    return [scaled(step) or step.transform for step in kept]
+    return [_tried(scaled, step) or step.transform for step in kept]
+
+
+def _tried(quick: Callable[[Any], Answering | None], part: Any) -> Answering | None:
+    """A quick way to ask a part; None as well when it refuses the rows that both are tried on."""
+    try:
+        return quick(part)
+    except Exception:  # noqa: BLE001 - whatever it was, the part's own way is the right one
+        return None
 
 
 def _after(
