@@ -120,12 +120,14 @@ class Background:
         except Error as error:
             # What is not installed may be installed by the next start; all else stays as it is.
             try:
-                if isinstance(error, ConversionError):
+                if isinstance(error, ConversionError) and self._unchanged(work.digest):
                     self._shelf.refuse(work.digest, error.message)
             finally:
                 self.close()
             raise
         try:
+            if kept.document["original_digest"] != work.digest:
+                return False  # the file was replaced before the converter read it
             if why := unproven(kept):
                 self._shelf.refuse(work.digest, why, kept.report)
                 raise ConversionError(why, f"The report: {self._shelf.report(work.digest)}")
@@ -133,6 +135,13 @@ class Background:
         finally:
             self.close()
         return True
+
+    def _unchanged(self, digest: str) -> bool:
+        """Whether the file is still the one that the converter was to read."""
+        try:
+            return self._source.read().digest == digest
+        except Error:
+            return False
 
 
 def unproven(kept: Kept) -> str | None:

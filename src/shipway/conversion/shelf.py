@@ -125,7 +125,8 @@ class Shelf:
             by_age[key] = max(by_age.get(key, 0.0), age)
         for key in sorted(by_age, key=by_age.__getitem__)[:-MOST]:
             for path in self.folder.glob(f"{key}.*"):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def _ages(folder: Path) -> Iterator[tuple[Path, float]]:

@@ -287,7 +287,13 @@ class _Supervisor:
         return self._parts.load(self._newest)
 
     def _watch(self) -> None:
-        for found in [feed.step() for feed in self._feeds] if self._answered else []:
+        for feed in self._feeds if self._answered else ():
+            try:
+                found = feed.step()
+            except Exception:
+                # A mistake in here must not end the supervisor, and with it all workers.
+                logger.exception("A new model could not be looked at")
+                continue
             if found is not None:
                 self._pass_on(found)
 

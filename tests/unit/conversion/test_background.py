@@ -171,6 +171,23 @@ def test_a_newer_model_ends_the_conversion_of_the_older(world):
     assert world.shelf.find(sha256(MODEL)) is None
 
 
+def test_what_the_converter_read_of_another_file_is_not_kept(world):
+    world.outcome = kept(model=OTHER)
+    assert world.feed.step() is None
+    assert world.steps(1) == []
+    assert not world.shelf.report(sha256(MODEL)).exists()
+    world.outcome = kept()
+    assert len(world.steps()) == 1
+
+
+def test_a_failure_with_another_file_is_not_remembered_of_this_one(tmp_path):
+    world = World(tmp_path, ConversionError("no converter", ""))
+    assert world.feed.step() is None
+    world.source.replace(OTHER)
+    assert world.steps() == []
+    assert world.shelf.refusal(sha256(MODEL)) is None
+
+
 def test_a_file_that_is_not_the_model_in_service_is_not_brought(world):
     assert world.feed.step() is None
     world.source.replace(OTHER)
