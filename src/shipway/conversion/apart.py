@@ -71,6 +71,10 @@ class Conversion:
     ) -> None:
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
+        try:
+            tempfile.gettempdir()
+        except OSError as exc:
+            raise ConversionError("There is no folder for temporary files", SERVE) from exc
         self._folder = tempfile.TemporaryDirectory(prefix="shipway-convert-")
         self._talk = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:

@@ -105,6 +105,9 @@ class Background:
                 return True
             if why := self._shelf.refusal(digest):
                 raise ConversionError(why, "shipway convert MODEL tries again.")
+            if not self._unchanged(digest):
+                self._settled.add(digest)  # another file lies there, which the converter would read
+                return False
             self._work = _Work(digest, lock, self._begin())
         finally:
             if self._work is None:
@@ -124,6 +127,9 @@ class Background:
                     self._shelf.refuse(work.digest, error.message)
             finally:
                 self.close()
+            raise
+        except Exception:
+            self.close()
             raise
         try:
             if kept.document["original_digest"] != work.digest:

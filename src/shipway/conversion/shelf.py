@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = ["Shelf"]
 
 logger = logging.getLogger(__name__)
 
+KEY = re.compile(r"[0-9a-f]{32}")
 MOST = 20
 """Models whose files are kept in the folder."""
 
@@ -122,6 +124,8 @@ class Shelf:
         by_age: dict[str, float] = {}
         for path, age in _ages(self.folder):
             key = path.name.partition(".")[0]
+            if not KEY.fullmatch(key):
+                continue  # somebody else's
             by_age[key] = max(by_age.get(key, 0.0), age)
         for key in sorted(by_age, key=by_age.__getitem__)[:-MOST]:
             for path in self.folder.glob(f"{key}.*"):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from shipway.errors import InputError, PredictionError
+from shipway.errors import InputError, NotReadyError, PredictionError
 from shipway.model.signature import Outputs, Rows
 from shipway.serving.batching import Answered, Job
 from shipway.serving.options import CacheOptions
@@ -118,7 +118,10 @@ class ResponseCache:
                 job.done(Answered(outputs, came.seconds), 0)
             elif isinstance(came, InputError | PredictionError) and len(new) < len(rows):
                 # The message tells of places among all rows, so the model has to see them all.
-                ask(replace(job, rows=rows))
+                try:
+                    ask(replace(job, rows=rows))
+                except NotReadyError as error:
+                    job.done(error, 0)
             else:
                 job.done(came, 0)
 

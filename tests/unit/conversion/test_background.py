@@ -180,6 +180,21 @@ def test_what_the_converter_read_of_another_file_is_not_kept(world):
     assert len(world.steps()) == 1
 
 
+def test_nothing_is_converted_while_another_file_lies_there(world):
+    world.source.replace(OTHER)
+    assert world.steps() == []
+    assert world.begun == []
+
+
+def test_files_of_others_in_the_folder_stay(tmp_path):
+    shelf = Shelf(tmp_path / "model.pkl", tmp_path, {})
+    mine = [tmp_path / f"model{number}.pkl" for number in range(30)]
+    for path in mine:
+        path.write_bytes(MODEL)
+    shelf.refuse(sha256(MODEL), "no")
+    assert all(path.exists() for path in mine)
+
+
 def test_a_failure_with_another_file_is_not_remembered_of_this_one(tmp_path):
     world = World(tmp_path, ConversionError("no converter", ""))
     assert world.feed.step() is None

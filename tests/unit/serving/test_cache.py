@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipway.errors import InputError, Issue, NotReadyError
+from shipway.errors import InputError, Issue, NotReadyError, PredictionError
 from shipway.model.signature import Outputs
 from shipway.serving.batching import Answered, Batcher, Job
 from shipway.serving.cache import CacheCount, ResponseCache, keys_of
@@ -128,6 +128,22 @@ def test_an_error_is_not_kept_and_tells_of_the_right_row():
             world.predict([[1, 0], [2, 0], [666, 0]])
         assert caught.value.issues[0].loc == (2,)
     assert len(world.cache) == 2
+
+
+def test_a_queue_that_is_full_by_then_is_said():
+    world = World()
+    world.predict([[1, 0]])
+    said, asked = [], []
+
+    def ask(job: Job) -> None:
+        asked.append(job)
+        if len(asked) > 1:
+            raise NotReadyError("full", "")
+        job.done(PredictionError("no"), 0)
+
+    rows = np.array([[1.0, 0.0], [2.0, 0.0]])
+    world.cache.answer(Job(world.loaded, rows, lambda *c: said.append(c), lambda: True, 9), ask)
+    assert [type(came) for came, _ in said] == [NotReadyError]
 
 
 def test_a_full_queue_refuses_and_answers_nothing():
